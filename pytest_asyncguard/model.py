@@ -47,6 +47,8 @@ class Frame:
 
     ``column`` and ``end_column`` count characters from 1, the end exclusive. ``module`` is the
     dotted name under which the file is imported, where that can be told from its path.
+    ``coroutine`` says that the function is an ``async def``, ``awaits`` that its body can suspend
+    (it has an ``await``, ``async for`` or ``async with``, or yields).
     """
 
     file: str
@@ -59,6 +61,8 @@ class Frame:
     origin: Origin = "library"
     first_line: int = 1
     source: str | None = None
+    coroutine: bool = False
+    awaits: bool = False
 
 
 Stack = tuple[Frame, ...]
@@ -115,8 +119,12 @@ class Request:
 class Sighting:
     """What a probe saw during a hold: a known blocking call, or a hold over the threshold.
 
-    ``rule`` and ``call`` are None for a hold. ``spawned`` says that it was a step of a task or
-    callback which the request had started, and not of the request's own task.
+    ``rule`` and ``call`` are None for a hold. ``stack`` ends with the frame that made the call; a
+    hold has ``samples`` instead, and in ``known`` the stacks of the known calls that it made.
+    ``spawned`` says that it was a step of a task or callback which the request had started, and
+    not of the request's own task. ``twin`` is the async equivalent of the call, as one writes it.
+    ``named_by_caller``: the call is to be named after the library function that the user called,
+    since the probe saw only what that function did (an audit event).
     """
 
     rule: str | None
@@ -129,7 +137,7 @@ class Sighting:
     threshold_ns: int = 0
     spawned: bool = False
     named_by_caller: bool = False
-    awaitable: str | None = None
+    twin: str | None = None
     request: Request | None = None
     count: int = 1
 
