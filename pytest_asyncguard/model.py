@@ -46,7 +46,8 @@ class Frame:
     """One frame of a stack, with the place in it that was running.
 
     ``column`` and ``end_column`` count characters from 1, the end exclusive. ``module`` is the
-    dotted name under which the file is imported, where that can be told from its path.
+    dotted name under which the file is imported, where that can be told from its path;
+    ``public`` the function's dotted name as one writes it (``requests.get``).
     ``coroutine`` says that the function is an ``async def``, ``awaits`` that its body can suspend
     (it has an ``await``, ``async for`` or ``async with``, or yields).
     """
@@ -58,6 +59,7 @@ class Frame:
     column: int | None = None
     end_column: int | None = None
     module: str = ""
+    public: str = ""
     origin: Origin = "library"
     first_line: int = 1
     source: str | None = None
@@ -123,6 +125,8 @@ class Sighting:
     hold has ``samples`` instead, and in ``known`` the stacks of the known calls that it made.
     ``spawned`` says that it was a step of a task or callback which the request had started, and
     not of the request's own task. ``twin`` is the async equivalent of the call, as one writes it.
+    ``charge`` is the sum over ``count`` sightings, ``longest`` that of the longest one.
+    ``timed``: the charge was measured around the call, and not put together from samples.
     ``named_by_caller``: the call is to be named after the library function that the user called,
     since the probe saw only what that function did (an audit event).
     """
@@ -134,6 +138,8 @@ class Sighting:
     samples: tuple[Sample, ...] = ()
     known: tuple[Stack, ...] = ()
     charge: Charge | None = None
+    longest: Charge | None = None
+    timed: bool = False
     threshold_ns: int = 0
     spawned: bool = False
     named_by_caller: bool = False
@@ -309,3 +315,11 @@ class RunReport:
     endpoints: tuple[CensusRow, ...]
     unused_ignores: tuple[UnusedIgnore, ...] = field(default=())
     stale_baseline: tuple[str, ...] = field(default=())
+
+
+def project_frame(stack: Stack) -> int | None:
+    """The index of the innermost frame of the user's project: the place to blame."""
+    for index in range(len(stack) - 1, -1, -1):
+        if stack[index].origin == "project":
+            return index
+    return None

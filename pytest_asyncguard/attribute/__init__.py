@@ -1,1 +1,108 @@
+"""Attribute: Sighting and Decision -> Finding. Whose request, which part of it, which line."""
 
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from pytest_asyncguard.attribute.blame import Blame, blame, called_name, occurrence
+from pytest_asyncguard.attribute.hint import hint
+from pytest_asyncguard.attribute.phase import owner_of, phase_of
+from pytest_asyncguard.identity import fingerprint
+from pytest_asyncguard.model import (
+    Decision,
+    Finding,
+    RouteCount,
+    Severity,
+    Sighting,
+    Spread,
+    StackFrame,
+)
+from pytest_asyncguard.wording import message
+
+
+class Attributor:
+    """Makes findings, with paths relative to ``rootdir``."""
+
+    def __init__(self, rootdir: str) -> None:
+        self._rootdir = os.path.abspath(rootdir)
+
+    def attribute(self, sighting: Sighting, decision: Decision, test: str | None) -> Finding:
+        """The finding that a sighting amounts to. ``decision`` must have a severity."""
+        severity: Severity | None = decision.severity
+        assert severity is not None
+        blamed = blame(sighting)
+        frame = blamed.frame
+        phase = phase_of(blamed.stack, sighting.request, sighting.spawned)
+        call = called_name(sighting, blamed)
+        sighting = replace(sighting, call=call)
+        route = sighting.request.route if sighting.request is not None else None
+        file = self.relative(frame.file)
+        held = _spread(sighting, "held_ns")
+        count = sighting.count
+        return Finding(
+            fingerprint=fingerprint(
+                decision.rule.code, file, frame.function, frame.source, occurrence(frame)
+            ),
+            code=decision.rule.code,
+            rule=decision.rule.name,
+            severity=severity,
+            call=call,
+            detail=sighting.detail,
+            message=message(
+                call=call,
+                detail=sighting.detail,
+                rule=decision.rule.name,
+                phase=phase,
+                owner=owner_of(blamed.stack, sighting.request, phase),
+                route=route,
+                held=held.max if held is not None else None,
+                spread=blamed.spread,
+                project=blamed.project,
+            ),
+            hint=hint(sighting, decision.rule.name, phase, frame, blamed.stack),
+            file=file,
+            line=frame.line,
+            end_line=frame.end_line,
+            column=frame.column,
+            end_column=frame.end_column,
+            function=frame.function,
+            source=frame.source,
+            route=route,
+            routes=(RouteCount(route=route, phase=phase, count=count),),
+            phase=phase,
+            count=count,
+            held_seconds=held,
+            cpu_seconds=_spread(sighting, "cpu_ns"),
+            asleep_seconds=_spread(sighting, "asleep_ns"),
+            tests=(test,) if test is not None else (),
+            stack=self._stack(blamed),
+        )
+
+    def relative(self, file: str) -> str:
+        """``file`` relative to rootdir where it lies below it, with forward slashes."""
+        path = os.path.abspath(file) if not file.startswith("<") else file
+        if path.startswith(os.path.join(self._rootdir, "")):
+            path = os.path.relpath(path, self._rootdir)
+        return path.replace(os.sep, "/")
+
+    def _stack(self, blamed: Blame) -> tuple[StackFrame, ...]:
+        return tuple(
+            StackFrame(
+                file=self.relative(frame.file),
+                line=frame.line,
+                function=frame.function,
+                source=frame.source.strip() if frame.source else None,
+                project=frame.origin == "project",
+            )
+            for frame in blamed.stack
+        )
+
+
+def _spread(sighting: Sighting, field: str) -> Spread | None:
+    if sighting.charge is None:
+        return None
+    longest = sighting.longest or sighting.charge
+    return Spread(
+        max=getattr(longest, field) / 1e9, total=getattr(sighting.charge, field) / 1e9
+    )

@@ -1,0 +1,185 @@
+"""Blame: which line of the user's code, and what call on it, a sighting is about."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_asyncguard.model import Frame, Request, Sample, Sighting, Stack, project_frame
+
+# Library functions that only pass a call on; nobody means them when they call something.
+TRANSPARENT = frozenset({"contextlib", "functools", "asyncio", "anyio", "concurrent", "greenlet"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blame:
+    """The place to blame, the stack that leads there, and how sure that is.
+
+    ``stack`` goes on to the call. ``spread`` is the number of lines over which a stall was spread
+    where no single one had half of it: then the place is the nearest frame they have in common.
+    """
+
+    frame: Frame
+    stack: Stack
+    project: bool
+    spread: int = 1
+
+
+def blame(sighting: Sighting) -> Blame:
+    """The innermost frame of the user's project within the request.
+
+    Without one on the stack, it is the endpoint, which asked for the work (a response model is
+    serialized by the framework alone); and without an endpoint, the outermost library frame.
+    """
+    if sighting.rule is None:
+        return _blame_samples(sighting.samples, sighting.request)
+    return _blame_stack(sighting.stack, sighting.request)
+
+
+def _blame_stack(stack: Stack, request: Request | None) -> Blame:
+    index = project_frame(stack)
+    if index is not None:
+        return Blame(frame=stack[index], stack=stack, project=True)
+    if (frame := _endpoint_frame(request)) is not None:
+        return Blame(frame=frame, stack=stack, project=True)
+    frame = stack[0] if stack else Frame(file="<unknown>", line=1, function="<unknown>")
+    return Blame(frame=frame, stack=stack, project=False)
+
+
+def _endpoint_frame(request: Request | None) -> Frame | None:
+    endpoint = request.endpoint if request is not None else None
+    if endpoint is None or endpoint.file is None or endpoint.line is None:
+        return None
+    source = linecache.getline(endpoint.file, endpoint.line).rstrip("\r\n") or None
+    name = endpoint.function
+    return Frame(
+        file=endpoint.file,
+        line=endpoint.line,
+        first_line=endpoint.line,
+        function=name.rpartition(".")[2] or name,
+        source=source,
+        origin="project",
+        coroutine=endpoint.kind == "async",
+        awaits=bool(endpoint.awaits),
+    )
+
+
+def _blame_samples(samples: Sequence[Sample], request: Request | None) -> Blame:
+    weights: Counter[tuple[str, int, str]] = Counter()
+    heaviest: dict[tuple[str, int, str], Sample] = {}
+    outside = 0
+    for sample in samples:
+        index = project_frame(sample.stack)
+        if index is None:
+            outside += sample.weight_ns
+            continue
+        frame = sample.stack[index]
+        place = (frame.file, frame.line, frame.function)
+        weights[place] += sample.weight_ns
+        if place not in heaviest or sample.weight_ns > heaviest[place].weight_ns:
+            heaviest[place] = sample
+    if not weights or outside > sum(weights.values()):
+        longest = max(samples, key=lambda sample: sample.weight_ns, default=None)
+        return _blame_stack(longest.stack if longest else (), request)
+    (place, weight), *_ = weights.most_common(1)
+    if weight * 2 >= sum(weights.values()):
+        return _blame_stack(heaviest[place].stack, request)
+    return _common(samples, len(weights)) or _blame_stack(heaviest[place].stack, request)
+
+
+def _common(samples: Iterable[Sample], lines: int) -> Blame | None:
+    """The nearest frame of the project through which more than half of the time passed."""
+    through: Counter[tuple[tuple[str, str], ...]] = Counter()
+    total = 0
+    shown: defaultdict[tuple[tuple[str, str], ...], list[tuple[Sample, int]]] = defaultdict(list)
+    for sample in samples:
+        total += sample.weight_ns
+        path: list[tuple[str, str]] = []
+        for index, frame in enumerate(sample.stack):
+            path.append((frame.file, frame.function))
+            if frame.origin == "project":
+                key = tuple(path)
+                through[key] += sample.weight_ns
+                shown[key].append((sample, index))
+    common = [key for key, weight in through.items() if weight * 2 > total]
+    if not common:
+        return None
+    key = max(common, key=len)
+    by_line: Counter[int] = Counter()
+    for sample, index in shown[key]:
+        by_line[sample.stack[index].line] += sample.weight_ns
+    line = by_line.most_common(1)[0][0]
+    sample, index = max(
+        (pair for pair in shown[key] if pair[0].stack[pair[1]].line == line),
+        key=lambda pair: pair[0].weight_ns,
+    )
+    return Blame(
+        frame=sample.stack[index], stack=sample.stack[: index + 1], project=True, spread=lines
+    )
+
+
+def called_name(sighting: Sighting, blamed: Blame) -> str | None:
+    """The call as the user wrote it: ``requests.get``, not the ``socket.connect`` deep below."""
+    if sighting.call is None:
+        return None
+    index = project_frame(blamed.stack)
+    below = blamed.stack if index is None else blamed.stack[index + 1 :]
+    if sighting.named_by_caller:
+        for frame in below:
+            if frame.module.partition(".")[0] not in TRANSPARENT and not frame.file.startswith("<"):
+                return frame.public or frame.function
+        if sighting.call == "sqlite3":
+            return f"sqlite3.{_method(blamed.frame) or _statement(sighting.detail)}"
+    return sighting.call
+
+
+def _method(frame: Frame) -> str | None:
+    """The name of the method that the running expression of ``frame`` calls."""
+    expression = _expression(frame)
+    if isinstance(expression, ast.Call) and isinstance(expression.func, ast.Attribute):
+        return expression.func.attr
+    return None
+
+
+def _statement(detail: str | None) -> str:
+    verb = (detail or "").partition(" ")[0].lower()
+    return verb if verb in ("commit", "rollback") else "execute"
+
+
+def expression_text(frame: Frame) -> str | None:
+    """The source text of the expression that was running, without its line breaks."""
+    if frame.column is None or frame.end_column is None:
+        return None
+    last = frame.end_line or frame.line
+    lines = [linecache.getline(frame.file, line).rstrip("\r\n") for line in range(frame.line, last + 1)]
+    if not lines or not lines[0]:
+        return None
+    lines[-1] = lines[-1][: frame.end_column - 1]
+    lines[0] = lines[0][frame.column - 1 :]
+    return " ".join(" ".join(lines).split())
+
+
+def _expression(frame: Frame) -> ast.expr | None:
+    text = expression_text(frame)
+    try:
+        return ast.parse(text, mode="eval").body if text else None
+    except (SyntaxError, ValueError):
+        return None
+
+
+def occurrence(frame: Frame) -> int:
+    """How many times the blamed source line stands earlier in the same function."""
+    if frame.source is None:
+        return 0
+    wanted = " ".join(frame.source.split())
+    return sum(
+        " ".join(linecache.getline(frame.file, line).split()) == wanted
+        for line in range(frame.first_line, frame.line)
+    )
+
+
+def without_column(frame: Frame) -> Frame:
+    return replace(frame, column=None, end_column=None, end_line=None)

@@ -1,0 +1,154 @@
+"""Attribute: ASGI scopes -> Request. Which route was asked for, and which function answers it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, MutableMapping, Sequence
+from typing import Any, Final
+
+from pytest_asyncguard import _compat
+from pytest_asyncguard.code import awaits, definition_of, is_async
+from pytest_asyncguard.model import Endpoint, Kind, Request
+
+Scope = MutableMapping[str, Any]
+
+UNMATCHED: Final = "(unmatched)"
+"""Stands for the path of a request that no route takes."""
+
+LIFESPAN: Final = "LIFESPAN"
+WEBSOCKET: Final = "WEBSOCKET"
+
+ANY: Final = "ANY"
+"""The method of an endpoint that is asked for all of them: a mounted app."""
+
+_VERBS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY")
+_SOCKET_HANDLERS: Final = ("on_receive", "on_connect", "on_disconnect")
+
+
+def describe(scopes: Sequence[Scope]) -> Request:
+    """What is left of a request when it is over: its route as a template, and its endpoint.
+
+    ``scopes`` are those that its apps and routers were called with, outermost first: mostly one
+    dict, to which routing adds what it finds, so this is asked late. Nothing of the path as it was
+    requested gets into the answer, but for apps whose routing nobody here can read.
+    """
+    scope = scopes[-1]
+    kind = scope["type"]
+    if kind == "lifespan":
+        return Request(type="lifespan", route=LIFESPAN)
+    method = WEBSOCKET if kind == "websocket" else str(scope["method"]).upper()
+    root = _compat.root_of(scope)
+    if root is None:
+        return Request(type=kind, route=f"{method} {scope.get('path', '')}")
+    if (route := _route_of(scope, root, method)) is not None:
+        endpoint = endpoint_of(route, method)
+        if endpoint is not None:
+            return Request(type=kind, route=f"{method} {endpoint.path}", endpoint=endpoint)
+    return Request(type=kind, route=f"{method} {UNMATCHED}")
+
+
+def endpoints_of(route: _compat.Route) -> Iterable[Endpoint]:
+    """The endpoints behind a route, one for each method that it takes.
+
+    HEAD is answered by what answers GET, and is none of its own beside it.
+    """
+    if route.type == "websocket":
+        methods: Iterable[str] = (WEBSOCKET,)
+    elif route.methods is not None:
+        methods = route.methods
+    elif _is_class_based(route):
+        methods = (verb for verb in _VERBS if hasattr(route.endpoint, verb.lower()))
+    else:
+        methods = (ANY,)
+    methods = sorted(methods)
+    for method in methods:
+        if method != "HEAD" or "GET" not in methods:
+            endpoint = endpoint_of(route, method)
+            if endpoint is not None:
+                yield endpoint
+
+
+def endpoint_of(route: _compat.Route, method: str) -> Endpoint | None:
+    """What answers ``method`` on ``route``; None for a class that has no handler for it."""
+    function = route.endpoint
+    kind: Kind = "async" if is_async(function) else "sync"
+    can_suspend = awaits(function)
+    if _is_class_based(route):
+        if route.type == "websocket":
+            handlers = [getattr(function, name, None) for name in _SOCKET_HANDLERS]
+            function = next(filter(None, handlers), function)
+            kind, can_suspend = "async", any(awaits(handler) for handler in handlers)
+        else:
+            if method == "HEAD" and not hasattr(function, "head"):
+                method = "GET"
+            function = getattr(function, method.lower(), None)
+            if function is None:
+                return None
+            kind, can_suspend = "async" if is_async(function) else "sync", awaits(function)
+    elif route.raw:
+        kind, can_suspend = "asgi", None
+        method = WEBSOCKET if route.type == "websocket" else ANY
+    elif method == "HEAD" and route.methods is not None and "GET" in route.methods:
+        method = "GET"
+    definition = definition_of(function)
+    return Endpoint(
+        route=f"{method} {route.template}",
+        method=method,
+        path=route.template,
+        function=definition.name,
+        file=definition.file,
+        line=definition.line,
+        kind=kind,
+        awaits=can_suspend,
+    )
+
+
+def _route_of(scope: Scope, root: object, method: str) -> _compat.Route | None:
+    """The route that was chosen, or would have been had middleware not answered first."""
+    kind = scope["type"]
+    local = _compat.effective_route(scope)
+    if local is not None and "app_root_path" not in scope:
+        return local if local.answers(kind, method) else None
+    endpoint = scope.get("endpoint")
+    path = _compat.routed_path(scope)
+    if endpoint is None:
+        if "router" not in scope:
+            every = _compat.iter_routes(root)
+            return _first(route for route in every if route.answers(kind, method) and route.fits(path))
+        prefix = _compat.frontend_prefix(scope)
+        every = _compat.iter_routes(root)
+        return _first(
+            route
+            for route in every
+            if prefix is not None and route.type == "mount" and route.path == f"{prefix}/{{path:path}}"
+        )
+    chosen = [route for route in _compat.iter_routes(root) if route.endpoint is endpoint]
+    if chosen:
+        # One function may stand on several paths, and with several methods.
+        taking = [route for route in chosen if route.answers(kind, method)]
+        return _first(route for route in taking if route.fits(path)) or _first(taking)
+    if local is not None and local.answers(kind, method):
+        return _below(local, _compat.mounted_at(scope), scope.get("path_params") or {})
+    return None
+
+
+def _first(routes: Iterable[_compat.Route]) -> _compat.Route | None:
+    return next(iter(routes), None)
+
+
+def _below(route: _compat.Route, prefix: str, params: dict[str, object]) -> _compat.Route:
+    """``route`` below a mount that is known by what it matched, parameters put back."""
+    names = {str(value): name for name, value in params.items()}
+    parts = [f"{{{names[part]}}}" if part in names else part for part in prefix.split("/")]
+    return _compat.Route(
+        type=route.type,
+        path="/".join(parts) + route.path,
+        methods=route.methods,
+        endpoint=route.endpoint,
+        raw=route.raw,
+    )
+
+
+def _is_class_based(route: _compat.Route) -> bool:
+    """Whether the endpoint is a class with a method for each verb or event, as Starlette's are."""
+    return route.raw and inspect.isclass(route.endpoint) and hasattr(route.endpoint, "dispatch")

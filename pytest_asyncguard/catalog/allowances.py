@@ -1,0 +1,115 @@
+"""Where a known call is no finding, each with its reason.
+
+A row counts for what happens between the user's own line and the call. It does not excuse user
+code which these functions call.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pytest_asyncguard.catalog.rows import Allowance
+
+ALLOWANCES: Final = (
+    Allowance(
+        module="importlib",
+        reason="importing a module happens once per process",
+    ),
+    Allowance(module="zipimport", reason="importing a module happens once per process"),
+    Allowance(module="linecache", reason="source lines for a traceback are read once and cached"),
+    Allowance(module="inspect", reason="source code is read once and cached"),
+    Allowance(module="tokenize", reason="source code is read once and cached"),
+    Allowance(module="traceback", reason="formatting a traceback reads source lines, then cached"),
+    Allowance(module="warnings", reason="showing a warning reads its source line"),
+    Allowance(
+        module="mimetypes",
+        functions=("init", "MimeTypes.read", "MimeTypes.__init__", "MimeTypes.readfp"),
+        reason="the tables of media types are read once per process",
+    ),
+    Allowance(module="zoneinfo", reason="time zones are read once and cached"),
+    Allowance(module="locale", reason="locale tables are read once per process"),
+    Allowance(module="gettext", reason="message catalogues are read once and cached"),
+    Allowance(module="encodings", reason="codecs are looked up once per process"),
+    Allowance(module="pdb", reason="a breakpoint is not a blocking call", stalls=True),
+    Allowance(module="bdb", reason="a breakpoint is not a blocking call", stalls=True),
+    Allowance(module="pydevd", reason="a breakpoint is not a blocking call", stalls=True),
+    Allowance(module="_pydevd_bundle", reason="a breakpoint is not a blocking call", stalls=True),
+    Allowance(
+        module="_pydevd_frame_eval", reason="a breakpoint is not a blocking call", stalls=True
+    ),
+    Allowance(module="debugpy", reason="a breakpoint is not a blocking call", stalls=True),
+    Allowance(module="coverage", reason="measuring coverage is the test run's own work"),
+    Allowance(module="_pytest", reason="pytest's capture and assertion rewriting are not the app's"),
+    Allowance(module="pytest", reason="pytest's own work is not the app's"),
+    Allowance(module="pluggy", reason="pytest's own work is not the app's"),
+    Allowance(module="starlette.testclient", reason="the test client is the test's, not the app's"),
+    Allowance(module="unittest.mock", reason="a test double is the test's own work"),
+    Allowance(
+        module="threading",
+        functions=("Thread.start",),
+        reason="a thread that starts says so within microseconds",
+    ),
+    Allowance(
+        module="asyncio.unix_events",
+        functions=("_UnixSubprocessTransport._start",),
+        reason="asyncio waits for its child process without blocking; the fork itself is short",
+    ),
+    Allowance(
+        module="asyncio.windows_events",
+        functions=("_WindowsSubprocessTransport._start",),
+        reason="asyncio waits for its child process without blocking",
+    ),
+    Allowance(
+        module="jinja2.loaders", reason="a template is read once, then compiled and cached"
+    ),
+    Allowance(
+        module="pydantic",
+        reason="pydantic builds a validator once per model",
+        functions=(),
+    ),
+)
+
+ONCE: Final = (
+    Allowance(module="importlib", reason="importing a module happens once per process"),
+    Allowance(
+        module="fastapi.applications",
+        functions=("FastAPI.openapi", "FastAPI.setup", "FastAPI.build_middleware_stack"),
+        reason="FastAPI builds its schema and middleware once",
+    ),
+    Allowance(
+        module="fastapi.openapi", reason="FastAPI builds its schema once", functions=()
+    ),
+    Allowance(
+        module="starlette.applications",
+        functions=("Starlette.build_middleware_stack",),
+        reason="Starlette builds its middleware once",
+    ),
+    Allowance(
+        module="fastapi.routing",
+        functions=("_extract_endpoint_context",),
+        reason="FastAPI reads the source of an endpoint on its first request",
+    ),
+    Allowance(
+        module="pydantic._internal._model_construction",
+        reason="pydantic builds a validator once per model",
+    ),
+    Allowance(
+        module="pydantic._internal._generate_schema",
+        reason="pydantic builds a validator once per model",
+    ),
+    Allowance(
+        module="pydantic._internal._dataclasses",
+        reason="pydantic builds a validator once per model",
+    ),
+    Allowance(
+        module="jinja2.environment",
+        functions=("Environment.compile", "Environment.get_template", "Environment._load_template"),
+        reason="a template is read once, then compiled and cached",
+    ),
+    Allowance(
+        module="inspect",
+        functions=("getsourcelines", "getsource", "findsource"),
+        reason="source code is read once and cached",
+    ),
+)
+"""Work done once per process: a stall that it causes is a warning, never an error."""

@@ -1,0 +1,435 @@
+"""What blocks in the standard library."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from typing import Any, Final
+
+from pytest_asyncguard.catalog.rows import Arguments, AuditEvent, Call, Keywords, inside
+
+
+def argument(args: Arguments, kwargs: Keywords, position: int, name: str) -> Any:
+    """The argument at ``position`` (``self`` counts), or of this name, or None."""
+    return args[position] if len(args) > position else kwargs.get(name)
+
+
+def positive(value: object) -> bool:
+    """Whether a timeout leaves time to wait: None is for ever, nonsense is the callee's to refuse."""
+    if value is None:
+        return True
+    try:
+        return float(value) > 0  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _sleeps(args: Arguments, kwargs: Keywords) -> bool:
+    return bool(args) and args[0] is not None and positive(args[0])
+
+
+def _asked_for(args: Arguments, kwargs: Keywords) -> str | None:
+    try:
+        return f"{float(args[0]):g} s"
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None
+
+
+def _waits(position: int, name: str = "timeout") -> Any:
+    """Blocks unless the timeout is zero."""
+    return lambda args, kwargs: positive(argument(args, kwargs, position, name))
+
+
+def _event_waits(args: Arguments, kwargs: Keywords) -> bool:
+    return bool(args) and not args[0].is_set() and positive(argument(args, kwargs, 1, "timeout"))
+
+
+def _thread_runs(args: Arguments, kwargs: Keywords) -> bool:
+    return bool(args) and args[0].is_alive() and positive(argument(args, kwargs, 1, "timeout"))
+
+
+def _process_runs(args: Arguments, kwargs: Keywords) -> bool:
+    return bool(args) and args[0].returncode is None and positive(
+        argument(args, kwargs, 1, "timeout")
+    )
+
+
+def _child_runs(args: Arguments, kwargs: Keywords) -> bool:
+    process = args[0] if args else None
+    return getattr(process, "_popen", None) is not None and process.exitcode is None
+
+
+def _socket_blocks(args: Arguments, kwargs: Keywords) -> bool:
+    return bool(args) and args[0].gettimeout() != 0
+
+
+def _no_hang(position: int) -> Any:
+    """Waiting for a process, unless with WNOHANG: then it is only asked after."""
+    flag = getattr(os, "WNOHANG", 0)
+    return lambda args, kwargs: not (int(argument(args, kwargs, position, "options") or 0) & flag)
+
+
+def command_name(command: object) -> str | None:
+    """The name of the program that a command runs, and none of its arguments."""
+    if isinstance(command, (list, tuple)):
+        command = command[0] if command else None
+        words: list[str] = [os.fsdecode(command)] if isinstance(command, (str, bytes, os.PathLike)) else []
+    elif isinstance(command, (str, bytes)):
+        text = os.fsdecode(command)
+        try:
+            words = shlex.split(text)
+        except ValueError:
+            words = text.split()
+        # A shell lets the environment of the command stand before it.
+        words = [word for word in words if not re.match(r"\w+=", word)]
+    elif isinstance(command, os.PathLike):
+        words = [os.fsdecode(command)]
+    else:
+        words = []
+    return os.path.basename(words[0]) or None if words else None
+
+
+def _command(position: int = 0, name: str = "args") -> Any:
+    return lambda args, kwargs: command_name(argument(args, kwargs, position, name))
+
+
+_LITERAL = re.compile(
+    r"""
+    x?'(?:[^']|'')*'            # a string or blob
+    | \b(?:0x[0-9a-f]+|\d+(?:\.\d*)?(?:e[+-]?\d+)?)\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def masked(sql: str) -> str:
+    """An SQL statement on one line, with every literal masked: no bound value enters a report."""
+    text = re.sub(r"/\*.*?\*/|--[^\n]*", " ", _LITERAL.sub("?", sql), flags=re.DOTALL)
+    text = " ".join(text.split())
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+SLEEP: Final = (
+    Call(
+        target="time:sleep",
+        rule="sleep",
+        when=_sleeps,
+        detail=_asked_for,
+        twin="await asyncio.sleep(...)",
+    ),
+)
+
+SOCKETS: Final = (
+    *(
+        Call(
+            target=f"socket:socket.{name}",
+            rule="socket",
+            when=_socket_blocks,
+            by_caller=True,
+            twin=twin,
+            optional=name in ("recvmsg", "recvmsg_into", "sendmsg"),
+        )
+        for name, twin in (
+            ("connect", "await asyncio.open_connection(...)"),
+            ("connect_ex", "await asyncio.open_connection(...)"),
+            ("accept", "await loop.sock_accept(...)"),
+            ("recv", "await loop.sock_recv(...)"),
+            ("recv_into", "await loop.sock_recv_into(...)"),
+            ("recvfrom", "await loop.sock_recvfrom(...)"),
+            ("recvfrom_into", "await loop.sock_recvfrom_into(...)"),
+            ("recvmsg", None),
+            ("recvmsg_into", None),
+            ("send", "await loop.sock_sendall(...)"),
+            ("sendall", "await loop.sock_sendall(...)"),
+            ("sendto", "await loop.sock_sendto(...)"),
+            ("sendmsg", None),
+            ("sendfile", "await loop.sock_sendfile(...)"),
+        )
+    ),
+    *(
+        Call(
+            target=f"ssl:SSLSocket.{name}",
+            rule="socket",
+            when=_socket_blocks,
+            by_caller=True,
+            twin="await asyncio.open_connection(..., ssl=True)",
+        )
+        for name in ("do_handshake", "read", "write", "recv", "recv_into", "send", "sendall")
+    ),
+    Call(
+        target="socket:create_connection",
+        rule="socket",
+        by_caller=True,
+        twin="await asyncio.open_connection(...)",
+    ),
+    *(
+        Call(
+            target=f"socket:{name}",
+            rule="socket",
+            by_caller=True,
+            twin=twin,
+        )
+        for name, twin in (
+            ("getaddrinfo", "await loop.getaddrinfo(...)"),
+            ("gethostbyname", "await loop.getaddrinfo(...)"),
+            ("gethostbyname_ex", "await loop.getaddrinfo(...)"),
+            ("gethostbyaddr", "await loop.getnameinfo(...)"),
+            ("getnameinfo", "await loop.getnameinfo(...)"),
+            ("getfqdn", "await loop.getnameinfo(...)"),
+        )
+    ),
+    Call(
+        target="select:select",
+        rule="socket",
+        when=_waits(3),
+        by_caller=True,
+        twin="loop.add_reader(...)",
+    ),
+    *(
+        Call(
+            target=f"selectors:{name}.select",
+            rule="socket",
+            when=_waits(1),
+            by_caller=True,
+            optional=True,
+            twin="loop.add_reader(...)",
+        )
+        for name in (
+            "SelectSelector",
+            "_PollLikeSelector",
+            "EpollSelector",
+            "DevpollSelector",
+            "KqueueSelector",
+        )
+    ),
+)
+
+_EXEC = "await asyncio.create_subprocess_exec(...)"
+_SHELL = "await asyncio.create_subprocess_shell(...)"
+
+PROCESSES: Final = (
+    *(
+        Call(target=f"subprocess:{name}", rule="subprocess", detail=_command(), twin=_EXEC)
+        for name in ("run", "call", "check_call", "check_output")
+    ),
+    *(
+        Call(target=f"subprocess:{name}", rule="subprocess", detail=_command(0, "cmd"), twin=_SHELL)
+        for name in ("getoutput", "getstatusoutput")
+    ),
+    Call(
+        target="subprocess:Popen.__init__",
+        name="subprocess.Popen",
+        rule="subprocess",
+        detail=_command(1),
+        twin=_EXEC,
+    ),
+    Call(
+        target="subprocess:Popen.wait",
+        rule="subprocess",
+        when=_process_runs,
+        twin="await process.wait()",
+    ),
+    Call(
+        target="subprocess:Popen.communicate",
+        rule="subprocess",
+        when=lambda args, kwargs: bool(args) and args[0].returncode is None,
+        twin="await process.communicate()",
+    ),
+    Call(target="os:system", rule="subprocess", detail=_command(0, "command"), twin=_SHELL),
+    Call(target="os:popen", rule="subprocess", detail=_command(0, "cmd"), twin=_SHELL),
+    Call(target="os:wait", rule="subprocess", optional=True, twin="await process.wait()"),
+    Call(
+        target="os:wait3",
+        rule="subprocess",
+        when=_no_hang(0),
+        optional=True,
+        twin="await process.wait()",
+    ),
+    Call(
+        target="os:wait4",
+        rule="subprocess",
+        when=_no_hang(1),
+        optional=True,
+        twin="await process.wait()",
+    ),
+    Call(
+        target="os:waitpid",
+        rule="subprocess",
+        when=_no_hang(1),
+        optional=True,
+        twin="await process.wait()",
+    ),
+    Call(
+        target="os:waitid",
+        rule="subprocess",
+        when=_no_hang(2),
+        optional=True,
+        twin="await process.wait()",
+    ),
+    *(
+        Call(
+            target=f"os:{name}",
+            rule="subprocess",
+            when=lambda args, kwargs: argument(args, kwargs, 0, "mode") == os.P_WAIT,
+            detail=_command(1, "file"),
+            optional=True,
+            twin=_EXEC,
+        )
+        for name in (
+            "spawnl",
+            "spawnle",
+            "spawnlp",
+            "spawnlpe",
+            "spawnv",
+            "spawnve",
+            "spawnvp",
+            "spawnvpe",
+        )
+    ),
+    Call(target="pty:spawn", rule="subprocess", detail=_command(0, "argv"), optional=True),
+    Call(
+        target="multiprocessing.process:BaseProcess.start",
+        name="multiprocessing.Process.start",
+        rule="subprocess",
+    ),
+    Call(
+        target="multiprocessing.process:BaseProcess.join",
+        name="multiprocessing.Process.join",
+        rule="thread-wait",
+        when=_child_runs,
+    ),
+)
+
+_TO_THREAD = "await asyncio.to_thread(...)"
+_WRAP = "await asyncio.wrap_future(...)"
+
+WAITS: Final = (
+    Call(
+        target="threading:Event.wait",
+        rule="thread-wait",
+        when=_event_waits,
+        by_caller=True,
+        twin="await asyncio.Event().wait()",
+    ),
+    Call(target="threading:Condition.wait", rule="thread-wait", when=_waits(1), by_caller=True),
+    Call(target="threading:Condition.wait_for", rule="thread-wait", when=inside),
+    Call(
+        target="threading:Semaphore.acquire",
+        rule="thread-wait",
+        also=("threading:Semaphore.__enter__",),
+        when=inside,
+        twin="async with asyncio.Semaphore(...)",
+    ),
+    Call(target="threading:Barrier.wait", rule="thread-wait", when=inside),
+    Call(target="threading:Thread.join", rule="thread-wait", when=_thread_runs, by_caller=True),
+    Call(
+        target="queue:Queue.get",
+        rule="thread-wait",
+        when=inside,
+        twin="await asyncio.Queue().get()",
+    ),
+    Call(
+        target="queue:Queue.put",
+        rule="thread-wait",
+        when=inside,
+        twin="await asyncio.Queue().put(...)",
+    ),
+    Call(target="queue:Queue.join", rule="thread-wait", when=inside),
+    Call(
+        target="concurrent.futures._base:Future.result",
+        name="concurrent.futures.Future.result",
+        rule="thread-wait",
+        when=inside,
+        twin=_WRAP,
+    ),
+    Call(
+        target="concurrent.futures._base:Future.exception",
+        name="concurrent.futures.Future.exception",
+        rule="thread-wait",
+        when=inside,
+        twin=_WRAP,
+    ),
+    Call(
+        target="concurrent.futures._base:wait",
+        also=("concurrent.futures:wait",),
+        name="concurrent.futures.wait",
+        rule="thread-wait",
+        when=inside,
+        twin="await asyncio.wait(...)",
+    ),
+    *(
+        Call(
+            target=f"concurrent.futures.{module}:{cls}.shutdown",
+            name=f"concurrent.futures.{cls}.shutdown",
+            rule="thread-wait",
+            when=inside,
+            twin=_TO_THREAD,
+        )
+        for module, cls in (("thread", "ThreadPoolExecutor"), ("process", "ProcessPoolExecutor"))
+    ),
+)
+
+STDIN: Final = (
+    AuditEvent(event="builtins.input", rule="stdin", name="input", by_caller=False),
+)
+
+
+def _reaches_disk(args: Arguments) -> bool:
+    path = args[0]
+    if isinstance(path, int) or path is None:
+        return False  # a descriptor that is open already
+    text = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else ""
+    return not text.startswith(("/dev/", "/proc/", "/sys/"))
+
+
+FILES: Final = (
+    AuditEvent(event="open", rule="file", when=_reaches_disk, twin="async with await anyio.open_file(...)"),
+    *(
+        AuditEvent(event=event, rule="file", when=_reaches_disk, twin=_TO_THREAD)
+        for event in (
+            "os.listdir",
+            "os.scandir",
+            "os.mkdir",
+            "os.rmdir",
+            "os.remove",
+            "os.rename",
+            "os.link",
+            "os.symlink",
+            "os.truncate",
+        )
+    ),
+)
+
+FILE_CALLS: Final = (
+    Call(target="os:fsync", rule="file", twin=_TO_THREAD),
+    Call(target="os:fdatasync", rule="file", optional=True, twin=_TO_THREAD),
+    Call(target="os:sync", rule="file", optional=True, twin=_TO_THREAD),
+    *(
+        Call(target=f"shutil:{name}", rule="file", twin=_TO_THREAD)
+        for name in ("copyfile", "copy", "copy2", "copytree", "rmtree", "move", "make_archive", "unpack_archive")
+    ),
+    Call(
+        target="logging:FileHandler.emit",
+        rule="file",
+        by_caller=True,
+        twin="logging.handlers.QueueHandler",
+    ),
+)
+
+SQL_CONNECT: Final = Call(
+    target="sqlite3:connect",
+    also=("sqlite3.dbapi2:connect",),
+    rule="sync-database",
+    twin="await aiosqlite.connect(...)",
+)
+SQL_STATEMENT: Final = Call(
+    target="sqlite3:Connection.execute",
+    name="sqlite3",
+    rule="sync-database",
+    by_caller=True,
+    twin="await db.execute(...), with aiosqlite",
+)
+
+AUDIT: Final = {row.event: row for row in (*STDIN, *FILES)}
+CALLS: Final = (*SLEEP, *SOCKETS, *PROCESSES, *WAITS, *FILE_CALLS)

@@ -1,0 +1,217 @@
+"""Decide: Sighting -> Decision. Does it count, and how much?
+
+Every answer has a reason, the negative ones above all. Works on plain frames, so each question
+can be tested with a written stack.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pytest_asyncguard.catalog.allowances import ALLOWANCES, ONCE
+from pytest_asyncguard.catalog.rows import Allowance
+from pytest_asyncguard.catalog.rules import RULES
+from pytest_asyncguard.model import (
+    Charge,
+    Decision,
+    Frame,
+    Level,
+    Rule,
+    Sample,
+    Severity,
+    Sighting,
+    Stack,
+    project_frame,
+)
+
+LIFESPAN_WARNINGS = frozenset(rule.name for rule in RULES.values() if rule.code <= "AG108")
+
+
+class Decider:
+    """Judges sightings by the catalogue and the user's settings."""
+
+    def __init__(self, levels: Mapping[str, Level]) -> None:
+        self._levels = levels
+        self._allowances = _Index(ALLOWANCES)
+        self._once = _Index(ONCE)
+
+    def decide(self, sighting: Sighting) -> Decision:
+        """The decision on a sighting that ``reconcile`` has left standing."""
+        rule = _rule(sighting)
+        level = self._levels.get(rule.name, rule.severity)
+        if level == "off":
+            return Decision(rule=rule, severity=None, reason="the rule is switched off")
+        if sighting.rule is None:
+            return self._stall(sighting, rule, level)
+        if (row := self._allowances.first(_between(sighting.stack))) is not None:
+            return Decision(rule=rule, severity=None, reason=row.reason)
+        if any(frame.module.startswith("importlib._bootstrap") for frame in sighting.stack):
+            return Decision(
+                rule=rule, severity=None, reason="importing a module happens once per process"
+            )
+        if _in_lifespan(sighting):
+            if rule.name in LIFESPAN_WARNINGS:
+                return Decision(
+                    rule=rule, severity="warning", reason="start-up delays nobody's request"
+                )
+            return Decision(rule=rule, severity=None, reason="start-up delays nobody's request")
+        if (
+            level == "warning"
+            and rule.severity == "warning"
+            and rule.name not in self._levels
+            and sighting.longest is not None
+            and sighting.longest.held_ns >= sighting.threshold_ns
+        ):
+            return Decision(
+                rule=rule, severity="error", reason="it held the loop over the threshold"
+            )
+        return Decision(rule=rule, severity=level, reason="the catalogue names it")
+
+    def _stall(self, sighting: Sighting, rule: Rule, level: Severity) -> Decision:
+        if _in_lifespan(sighting):
+            return Decision(rule=rule, severity=None, reason="start-up delays nobody's request")
+        for sample in sighting.samples:
+            row = self._allowances.first(sample.stack)
+            if row is not None and row.stalls:
+                return Decision(rule=rule, severity=None, reason=row.reason)
+        total = sum(sample.weight_ns for sample in sighting.samples)
+        once = sum(
+            sample.weight_ns for sample in sighting.samples if self._once.first(sample.stack)
+        )
+        if total and once * 2 > total:
+            return Decision(
+                rule=rule,
+                severity="warning",
+                reason="work that is done once per process",
+            )
+        return Decision(rule=rule, severity=level, reason="it held the loop over the threshold")
+
+
+class _Index:
+    """Allowances by top-level module, remembered by frame."""
+
+    def __init__(self, rows: Iterable[Allowance]) -> None:
+        self._by_top: defaultdict[str, list[Allowance]] = defaultdict(list)
+        for row in rows:
+            self._by_top[row.module.partition(".")[0]].append(row)
+        self._known: dict[tuple[str, str], Allowance | None] = {}
+
+    def first(self, stack: Iterable[Frame]) -> Allowance | None:
+        for frame in stack:
+            if (row := self.of(frame)) is not None:
+                return row
+        return None
+
+    def of(self, frame: Frame) -> Allowance | None:
+        if frame.origin == "project":
+            return None
+        key = (frame.module, frame.function)
+        if key not in self._known:
+            self._known[key] = next(filter(None, (self._match(row, *key) for row in self._rows(key))), None)
+        return self._known[key]
+
+    def _rows(self, key: tuple[str, str]) -> Sequence[Allowance]:
+        return self._by_top.get(key[0].partition(".")[0], ())
+
+    def _match(self, row: Allowance, module: str, function: str) -> Allowance | None:
+        if module != row.module and not module.startswith(row.module + "."):
+            return None
+        inside = not row.functions or any(
+            function == name or function.startswith(name + ".<locals>") for name in row.functions
+        )
+        return row if inside else None
+
+
+def _rule(sighting: Sighting) -> Rule:
+    if sighting.rule is not None:
+        return RULES[sighting.rule]
+    charge = sighting.charge or Charge(cpu_ns=0, asleep_ns=0)
+    return RULES["cpu-stall" if charge.cpu_ns >= charge.asleep_ns else "blocked-stall"]
+
+
+def _between(stack: Stack) -> Stack:
+    """The frames between the user's own line and the call."""
+    index = project_frame(stack)
+    return stack if index is None else stack[index + 1 :]
+
+
+def _in_lifespan(sighting: Sighting) -> bool:
+    request = sighting.request
+    return request is not None and request.type == "lifespan" and not sighting.spawned
+
+
+# --- two kinds of evidence, one finding ------------------------------------------------------
+
+
+def reconcile(
+    calls: Iterable[Sighting], stalls: Iterable[Sighting]
+) -> tuple[tuple[Sighting, ...], tuple[Sighting, ...]]:
+    """Give the time that known calls explain to those calls; of the stalls keep the rest.
+
+    A sample whose blame line is that of a known call made in the same hold is explained by it. A
+    call that a probe could not time (an audit event, a trace callback) is charged with its
+    samples. A stall of which less than the threshold is left is none.
+    """
+    calls = list(calls)
+    at: defaultdict[object, list[int]] = defaultdict(list)
+    for index, call in enumerate(calls):
+        at[site(call.stack)].append(index)
+    left: list[Sighting] = []
+    for stall in stalls:
+        charge = stall.charge
+        assert charge is not None
+        known = {site(stack) for stack in stall.known}
+        total = sum(sample.weight_ns for sample in stall.samples)
+        remaining: list[Sample] = []
+        explained: defaultdict[object, int] = defaultdict(int)
+        for sample in stall.samples:
+            place = site(sample.stack)
+            if place in known:
+                explained[place] += sample.weight_ns
+            else:
+                remaining.append(sample)
+        for place, weight in explained.items():
+            for index in at[place]:
+                if not calls[index].timed:
+                    calls[index] = _charged(calls[index], _share(charge, weight, total))
+                    break
+        if total:
+            rest = _share(charge, sum(sample.weight_ns for sample in remaining), total)
+        else:
+            timed = sum(
+                call.charge.held_ns
+                for call in calls
+                if call.charge is not None and site(call.stack) in known
+            )
+            rest = _share(charge, max(0, charge.held_ns - timed), max(1, charge.held_ns))
+        if rest.held_ns >= stall.threshold_ns:
+            left.append(replace(stall, samples=tuple(remaining), charge=rest))
+    return tuple(calls), tuple(left)
+
+
+def site(stack: Stack) -> object:
+    """What two stacks have in common when they blame the same line."""
+    index = project_frame(stack)
+    if index is None:
+        return tuple((frame.file, frame.function) for frame in stack[:1])
+    frame = stack[index]
+    return frame.file, frame.line, frame.function
+
+
+def _share(charge: Charge, part: int, total: int) -> Charge:
+    return Charge(
+        cpu_ns=charge.cpu_ns * part // total, asleep_ns=charge.asleep_ns * part // total
+    )
+
+
+def _charged(call: Sighting, more: Charge) -> Sighting:
+    before = call.charge or Charge(cpu_ns=0, asleep_ns=0)
+    return replace(
+        call,
+        longest=max((call.longest or more, more), key=lambda charge: charge.held_ns),
+        charge=Charge(
+            cpu_ns=before.cpu_ns + more.cpu_ns, asleep_ns=before.asleep_ns + more.asleep_ns
+        ),
+    )

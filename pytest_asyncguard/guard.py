@@ -1,0 +1,333 @@
+"""The guard: installs the probes, and takes what they saw down the pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+import weakref
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pytest_asyncguard import census, collect
+from pytest_asyncguard.attribute import Attributor
+from pytest_asyncguard.attribute.request import describe
+from pytest_asyncguard.catalog import stdlib
+from pytest_asyncguard.decide import Decider, reconcile
+from pytest_asyncguard.model import (
+    Charge,
+    Endpoint,
+    Finding,
+    ProbeState,
+    Request,
+    Sample,
+    Sighting,
+    Spread,
+)
+from pytest_asyncguard.options import Settings
+from pytest_asyncguard.origin import Origins
+from pytest_asyncguard.probes import holds
+from pytest_asyncguard.probes.audit import AuditProbe
+from pytest_asyncguard.probes.calls import CallProbe
+from pytest_asyncguard.probes.holds import Inbox, RawCall, RawStall, WatchedRequest, fold
+from pytest_asyncguard.probes.patching import ImportWatch
+from pytest_asyncguard.probes.protocol import Probe
+from pytest_asyncguard.probes.requests import Drive, RequestProbe
+from pytest_asyncguard.probes.sampler import Sampler
+from pytest_asyncguard.probes.sqlite import SqliteProbe
+from pytest_asyncguard.probes.stacks import Reader
+from pytest_asyncguard.probes.steps_asyncio import AsyncioSteps
+from pytest_asyncguard.transport import Telling
+
+
+class Installation:
+    """The probes of this process. pytest can run inside pytest: the first run installs them."""
+
+    def __init__(self) -> None:
+        self.watch = ImportWatch()
+        self.notes: list[str] = []
+        self.states: dict[str, ProbeState] = {}
+        self.probes: tuple[Probe, ...] = (
+            CallProbe("calls", stdlib.CALLS, self.watch, self.notes.append),
+            SqliteProbe(self.watch),
+            AuditProbe(stdlib.AUDIT),
+            RequestProbe(self.watch),
+            AsyncioSteps(),
+            Sampler(),
+        )
+        self._installed: list[Probe] = []
+
+    def install(self) -> None:
+        holds.collections.install()
+        self.watch.install()
+        for probe in self.probes:
+            reason = probe.unavailable()
+            if reason is None:
+                self._installed.append(probe)
+                try:
+                    probe.install()
+                except Exception as error:  # noqa: BLE001 - a probe that fails is left out
+                    reason = f"{type(error).__name__}: {error}"
+            self.states[probe.name] = ProbeState(
+                name=probe.name, active=reason is None, reason=reason
+            )
+            if reason is not None:
+                self.drop(probe.name)
+
+    def drop(self, name: str) -> None:
+        """Take one probe out."""
+        for probe in list(self._installed):
+            if probe.name == name:
+                self._installed.remove(probe)
+                probe.uninstall()
+
+    def uninstall(self) -> None:
+        while self._installed:
+            self._installed.pop().uninstall()
+        self.watch.uninstall()
+        holds.collections.uninstall()
+
+
+_installation: Installation | None = None
+_guards: list[Guard] = []
+
+
+class Guard:
+    """The guard of one pytest run."""
+
+    def __init__(self, settings: Settings, rootdir: str, warn: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.inactive: str | None = None
+        self._warn = warn
+        self._failures: dict[str, str] = {}
+        self._inbox = Inbox(settings.threshold_ns, self._digest, self._failed)
+        origins = Origins(rootdir, settings.source)
+        self._reader = Reader(origins.of)
+        self._decider = Decider(settings.rule)
+        self._attributor = Attributor(rootdir)
+        self._apps: dict[int, tuple[Callable[[], object], int]] = {}
+        self._endpoints: set[tuple[str, str]] = set()
+        self._test: str | None = None
+        self._told_probes = False
+        self._clear()
+
+    def _clear(self) -> None:
+        self._findings: list[Finding] = []
+        self._exercised: defaultdict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
+        self._new_endpoints: list[Endpoint] = []
+        self._requests = 0
+
+    # --- lifecycle ---------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Install the probes, and prove that they see a known block."""
+        global _installation  # noqa: PLW0603
+        if _installation is None:
+            _installation = Installation()
+            _installation.install()
+        self._installation = _installation
+        _guards.append(self)
+        self.inactive = self._check()
+        holds.push_inbox(self._inbox)
+
+    def stop(self) -> None:
+        global _installation  # noqa: PLW0603
+        if self not in _guards:
+            return
+        _guards.remove(self)
+        holds.pop_inbox(self._inbox)
+        if not _guards and _installation is not None:
+            _installation.uninstall()
+            _installation = None
+
+    @property
+    def probes(self) -> tuple[ProbeState, ...]:
+        return tuple(self._installation.states.values())
+
+    def _check(self) -> str | None:
+        """The reason why a known block in a request is not seen, if it is not."""
+        box = Inbox(sys.maxsize, lambda: None, self._failed)
+        request = WatchedRequest(None, {"type": "http"}, box)
+
+        async def app() -> None:
+            loop = asyncio.get_running_loop()
+            done = loop.create_future()
+            time.sleep(1e-9)
+            loop.call_soon(lambda: done.set_result(time.sleep(1e-9)))
+            await done
+
+        async def run() -> None:
+            await Drive(app(), request)
+
+        # Before conftest files and the app are imported: nobody else has a loop yet.
+        loop = asyncio.new_event_loop()
+        try:
+            loop.run_until_complete(run())
+        finally:
+            loop.close()
+        seen = {call.spawned for call in fold(request.calls) if call.row.name == "time.sleep"}
+        if False not in seen:
+            return "a known blocking call was not seen"
+        if True not in seen:
+            return "a known blocking call in a callback was not seen"
+        return next(
+            (f"{state.name}: {state.reason}" for state in self.probes if not state.active), None
+        )
+
+    def _failed(self, part: str, error: BaseException) -> None:
+        """An exception inside the guard: switch that part off, and say so once."""
+        if part in self._failures:
+            return
+        text = f"{type(error).__name__}: {error}"
+        self._failures[part] = text
+        if part in self._installation.states:
+            self._installation.states[part] = ProbeState(name=part, active=False, reason=text)
+            self._installation.drop(part)
+        self._warn(f"{part} failed and is switched off: {text}")
+
+    # --- tests -------------------------------------------------------------------------------
+
+    def begin(self, test: str, settings: Settings) -> None:
+        """What follows belongs to ``test``."""
+        self._test = test
+        self._inbox.enabled = settings.enabled
+        self._inbox.threshold_ns = settings.threshold_ns
+
+    def tell(self, *, last: bool) -> Telling:
+        """All that was seen since the last telling. ``last``: the test is over."""
+        self._fetch(last=last)
+        telling = Telling(
+            findings=collect.merge(self._findings),
+            exercised={
+                route: (int(count), Spread(max=most, total=total))
+                for route, (count, most, total) in self._exercised.items()
+            },
+            endpoints=tuple(self._new_endpoints),
+            requests=self._requests,
+            loops=tuple(sorted(self._inbox.loops)),
+            probes=() if self._told_probes else self.probes,
+            inactive=self.inactive,
+        )
+        self._told_probes = True
+        self._clear()
+        return telling
+
+    def _digest(self) -> None:
+        """Called on a loop thread, outside any hold, when many requests wait."""
+        self._fetch(last=False)
+
+    def _fetch(self, *, last: bool) -> None:
+        waiting = self._inbox.requests
+        fetched: list[WatchedRequest] = []
+        for key in list(waiting):
+            request = waiting.get(key)
+            if request is not None and (last or request.is_settled()):
+                del waiting[key]
+                fetched.append(request)
+        for request in fetched:
+            if "attribute" in self._failures:
+                return
+            try:
+                self._take(request)
+            except Exception as error:  # noqa: BLE001 - the guard never breaks a test
+                self._failed("attribute", error)
+
+    def _take(self, watched: WatchedRequest) -> None:
+        request = describe(watched.scopes)
+        calls, watched.calls = watched.calls, []
+        stalls, watched.stalls = watched.stalls, []
+        if request.type != "lifespan":
+            self._count(watched, request)
+        self._meet(watched.app)
+        if calls or stalls:
+            self._judge(watched, request, fold(calls), stalls)
+
+    def _count(self, watched: WatchedRequest, request: Request) -> None:
+        row = self._exercised[request.endpoint.route if request.endpoint else request.route]
+        if not watched.counted:
+            watched.counted = True
+            row[0] += 1
+            self._requests += 1
+        row[1] = max(row[1], watched.held_max_ns / 1e9)
+        row[2] += watched.held_ns / 1e9
+        watched.held_ns = 0
+
+    def _meet(self, app: object) -> None:
+        """Take the endpoints of an app into the census; again where routes were added."""
+        routes = getattr(app, "routes", None)
+        size = len(routes) if isinstance(routes, list) else 0
+        known = self._apps.get(id(app))
+        if known is not None and known[0]() is app and known[1] == size:
+            return
+        try:
+            self._apps[id(app)] = (weakref.ref(app), size)
+        except TypeError:  # an app with __slots__
+            self._apps[id(app)] = (lambda: app, size)
+        for endpoint in census.endpoints(app):
+            key = (endpoint.route, endpoint.function)
+            if key not in self._endpoints:
+                self._endpoints.add(key)
+                file = endpoint.file and self._attributor.relative(endpoint.file)
+                self._new_endpoints.append(replace(endpoint, file=file))
+
+    def _judge(
+        self,
+        watched: WatchedRequest,
+        request: Request,
+        calls: Sequence[RawCall],
+        stalls: Sequence[RawStall],
+    ) -> None:
+        threshold = watched.threshold_ns
+        sightings, rest = reconcile(
+            (self._call(call, request, threshold) for call in calls),
+            (self._stall(stall, request, threshold) for stall in stalls),
+        )
+        for sighting in (*sightings, *rest):
+            decision = self._decider.decide(sighting)
+            if decision.severity is not None:
+                self._findings.append(
+                    self._attributor.attribute(sighting, decision, self._test)
+                )
+
+    def _call(self, call: RawCall, request: Request, threshold_ns: int) -> Sighting:
+        row: Any = call.row
+        timed = call.timed
+        return Sighting(
+            rule=row.rule,
+            call=row.name,
+            detail=call.detail,
+            stack=self._reader.read(call.stack),
+            charge=Charge(cpu_ns=call.cpu_ns, asleep_ns=call.asleep_ns) if timed else None,
+            longest=Charge(cpu_ns=call.longest[0], asleep_ns=call.longest[1]) if timed else None,
+            timed=timed,
+            threshold_ns=threshold_ns,
+            spawned=call.spawned,
+            twin=row.twin,
+            named_by_caller=row.by_caller,
+            request=request,
+            count=call.count,
+        )
+
+    def _stall(self, stall: RawStall, request: Request, threshold_ns: int) -> Sighting:
+        return Sighting(
+            rule=None,
+            call=None,
+            samples=tuple(self._samples(stall)),
+            known=tuple(self._reader.read(call.stack) for call in stall.calls),
+            charge=Charge(cpu_ns=stall.cpu_ns, asleep_ns=stall.asleep_ns),
+            threshold_ns=threshold_ns,
+            spawned=stall.spawned,
+            request=request,
+        )
+
+    def _samples(self, stall: RawStall) -> Iterable[Sample]:
+        """Each sample stands for the time since the one before; the last one to the end as well."""
+        before = stall.opened
+        for index, (taken, stack) in enumerate(stall.samples):
+            until = taken if index + 1 < len(stall.samples) else stall.opened + stall.wall_ns
+            frames = self._reader.read(stack)
+            if frames:
+                yield Sample(stack=frames, weight_ns=max(0, until - before))
+            before = taken

@@ -1,0 +1,179 @@
+"""Known calls: wrappers around the callables of the catalogue.
+
+Off the loop a wrapper looks up the current thread and calls the original, no more. On the loop it
+measures the call, and takes the stack when it returns: the caller still stands on the calling
+line. The outermost known call is the one that is reported; it counts if it can block by itself,
+or if a known call inside it does.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterable
+from types import FunctionType, MethodDescriptorType, ModuleType, WrapperDescriptorType
+from typing import Any
+
+from pytest_asyncguard.catalog.rows import Call, always
+from pytest_asyncguard.probes import holds
+from pytest_asyncguard.probes.holds import ActiveCall, Hold, RawCall, open_holds
+from pytest_asyncguard.probes.patching import ImportWatch, Patcher
+from pytest_asyncguard.probes.stacks import capture
+
+METHODS = (FunctionType, MethodDescriptorType, WrapperDescriptorType)
+
+
+class WatchedBuiltin:
+    """Stands in for a built-in function.
+
+    Like one, and unlike a Python function, it does not become a method when it is kept in a class.
+    """
+
+    def __init__(self, original: Any, row: Call) -> None:
+        functools.update_wrapper(self, original)
+        self._original = self._asyncguard_original = original
+        self._row = row
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        hold = open_holds.get(holds.get_ident())
+        if hold is None:
+            return self._original(*args, **kwargs)
+        return on_loop(hold, self._row, self._original, args, kwargs)
+
+    def __repr__(self) -> str:
+        return repr(self._original)
+
+    def __reduce__(self) -> str:
+        return str(self._original.__qualname__)
+
+
+def wrap(original: Any, row: Call, *, method: bool) -> Any:
+    """A callable that does what ``original`` does, and reports it when it is called on the loop."""
+    if not method and not isinstance(original, FunctionType):
+        return WatchedBuiltin(original, row)
+    get_hold, get_ident = open_holds.get, holds.get_ident
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        hold = get_hold(get_ident())
+        if hold is None:
+            return original(*args, **kwargs)
+        return on_loop(hold, row, original, args, kwargs)
+
+    functools.update_wrapper(call, original)
+    call._asyncguard_original = original  # type: ignore[attr-defined]
+    return call
+
+
+def on_loop(
+    hold: Hold, row: Call, original: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
+) -> Any:
+    """Make the call during ``hold``."""
+    __tracebackhide__ = True
+    outer = hold.call
+    if outer is not None:
+        if not outer.fired and can_block(hold, row, args, kwargs):
+            outer.fired = True
+        return original(*args, **kwargs)
+    active = hold.call = ActiveCall(row, can_block(hold, row, args, kwargs))
+    opened = holds.sources.wall()
+    began = hold.clock.begin(opened)
+    try:
+        return original(*args, **kwargs)
+    finally:
+        hold.call = None
+        if active.fired:
+            try:
+                charged = hold.clock.end(began, opened, holds.sources.wall())
+                detail = row.detail(args, kwargs)
+                # Two frames up: the wrapper, then who called it. Frames of ours are left out.
+                report(hold, row, detail, charged, capture(sys._getframe(2)))
+            except Exception as error:  # noqa: BLE001 - the guard never breaks the app
+                hold.request.inbox.failed("calls", error)
+
+
+def can_block(hold: Hold, row: Call, args: tuple[Any, ...], kwargs: Any) -> bool:
+    if row.when is always:
+        return True
+    try:
+        return row.when(args, kwargs)
+    except Exception as error:  # noqa: BLE001 - the guard never breaks the app
+        hold.request.inbox.failed("calls", error)
+        return False
+
+
+def report(
+    hold: Hold,
+    row: Any,
+    detail: str | None,
+    charged: tuple[int, int] | None,
+    stack: tuple[object, ...],
+) -> None:
+    """Leave a known call with the request that made it."""
+    call = RawCall(row, stack, hold.spawned, detail, charged)
+    if hold.calls is None:
+        hold.calls = []
+    if len(hold.calls) < holds.FOLD_AT or charged is not None:
+        hold.calls.append(call)
+    hold.request.add_call(call)
+
+
+_OURS = "_asyncguard_original"
+
+
+def _own_wrapper(value: Any) -> Any:
+    """What ``value`` wraps, if it is one of our wrappers."""
+    return getattr(value, _OURS, None)
+
+
+class CallProbe:
+    """Wraps the callables of a table of rows, each once its module has been imported."""
+
+    def __init__(
+        self,
+        name: str,
+        rows: Iterable[Call],
+        watch: ImportWatch,
+        missing: Callable[[str], None],
+    ) -> None:
+        self.name = name
+        self._rows = tuple(rows)
+        self._watch = watch
+        self._missing = missing
+        self._patcher = Patcher()
+
+    def unavailable(self) -> str | None:
+        return None
+
+    def install(self) -> None:
+        by_module: dict[str, list[tuple[str, Call, str]]] = {}
+        for row in self._rows:
+            # The same object under several names gets one wrapper, and stays one object.
+            for target in (row.target, *row.also):
+                module, _, attribute = target.partition(":")
+                by_module.setdefault(module, []).append((attribute, row, target))
+        for module, targets in by_module.items():
+            self._watch.when_imported(
+                module, lambda found, targets=targets: self._patch(found, targets)
+            )
+
+    def _patch(self, module: ModuleType, targets: list[tuple[str, Call, str]]) -> None:
+        for attribute, row, target in targets:
+            *path, name = attribute.split(".")
+            owner: Any = module
+            for part in path:
+                owner = getattr(owner, part, None)
+            original = getattr(owner, name, None)
+            if original is None:
+                if not row.optional:
+                    self._missing(f"{target} not found")
+                continue
+            if (wrapped := _own_wrapper(original)) is not None:
+                # It was taken from where it had been wrapped already.
+                self._patcher.adopt(owner, name, wrapped)
+                continue
+            self._patcher.replace(owner, name, wrap(original, row, method=bool(path)))
+
+    def uninstall(self) -> None:
+        self._patcher.restore()

@@ -1,0 +1,143 @@
+"""ASGI entry: where a request reaches an app, its holds begin.
+
+The app's coroutine is driven one send at a time, so that a suspension closes the hold whichever
+loop, task or transport called the app. The context variable is set during each send only: tasks
+and callbacks which the request starts inherit it, and the task that carries the request does not
+keep it, so that a test which called the app inline is free again as soon as the app suspends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from types import ModuleType
+from typing import Any
+
+from pytest_asyncguard.probes import holds, stacks
+from pytest_asyncguard.probes.holds import DIGEST_AT, Scope, WatchedRequest, current_request
+from pytest_asyncguard.probes.patching import ImportWatch, Patcher
+
+ASGIApp = Callable[[Any, Scope, Any, Any], Coroutine[Any, Any, None]]
+
+ENTRIES = (("starlette.applications", "Starlette"), ("starlette.routing", "Router"))
+KINDS = frozenset({"http", "websocket", "lifespan"})
+
+
+class Drive:
+    """Awaits the app's coroutine, holding the loop for its request while it runs."""
+
+    __slots__ = ("coroutine", "request")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], request: WatchedRequest) -> None:
+        self.coroutine = coroutine
+        self.request = request
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        __tracebackhide__ = True
+        coroutine, request = self.coroutine, self.request
+        enter, leave = holds.enter, holds.leave
+        value: Any = None
+        error: BaseException | None = None
+        while True:
+            token = current_request.set(request)
+            hold = enter(request, False)
+            try:
+                if error is None:
+                    awaited = coroutine.send(value)
+                else:
+                    thrown, error = error, None
+                    awaited = coroutine.throw(thrown)
+            except StopIteration as stop:
+                result: None = stop.value
+                return result
+            finally:
+                leave(hold)
+                current_request.reset(token)
+            try:
+                value = yield awaited
+            except GeneratorExit:
+                coroutine.close()
+                raise
+            except BaseException as thrown:  # noqa: BLE001 - it is the app's to handle
+                error = thrown
+
+
+stacks.boundary(Drive.__await__)
+
+
+def watched(original: ASGIApp) -> Callable[..., Awaitable[None]]:
+    """``original``, an app class's ``__call__``, with its requests watched."""
+
+    async def __call__(self: Any, scope: Scope, receive: Any, send: Any) -> None:  # noqa: N807
+        __tracebackhide__ = True
+        request = _begin(self, scope)
+        if request is None:
+            return await original(self, scope, receive, send)
+        try:
+            return await Drive(original(self, scope, receive, send), request)
+        finally:
+            request.done = True
+            inbox = request.inbox
+            if len(inbox.requests) >= DIGEST_AT:
+                inbox.digest()
+
+    __call__.__qualname__ = original.__qualname__
+    __call__.__module__ = original.__module__
+    __call__.__doc__ = original.__doc__
+    __call__.__wrapped__ = original  # type: ignore[attr-defined]
+    return __call__
+
+
+def _begin(app: object, scope: Scope) -> WatchedRequest | None:
+    """The request that enters here; None where it is being watched already, or is not to be."""
+    inbox = holds.inbox()
+    if inbox is None or not inbox.enabled:
+        return None
+    try:
+        if scope["type"] not in KINDS:
+            return None
+        hold = holds.open_holds.get(holds.get_ident())
+        if hold is not None and hold.request.is_same(scope):
+            if hold.request.scopes[-1] is not scope:
+                hold.request.scopes.append(scope)
+            return None
+        request = WatchedRequest(app, scope, inbox)
+        request.tell()
+        holds.watching()
+        inbox.loops.add(_loop_kind())
+    except Exception as error:  # noqa: BLE001 - the guard never breaks the app
+        inbox.failed("requests", error)
+        return None
+    return request
+
+
+def _loop_kind() -> str:
+    """The event loop that this thread runs."""
+    loop = asyncio._get_running_loop()  # None, not an error, where there is none
+    if loop is None:
+        return "trio"
+    return "uvloop" if type(loop).__module__.startswith("uvloop") else "asyncio"
+
+
+class RequestProbe:
+    """Watches every app whose class is Starlette's, a Router, or a subclass of one."""
+
+    name = "requests"
+
+    def __init__(self, watch: ImportWatch) -> None:
+        self._watch = watch
+        self._patcher = Patcher()
+
+    def unavailable(self) -> str | None:
+        return None
+
+    def install(self) -> None:
+        for module, name in ENTRIES:
+            self._watch.when_imported(module, lambda found, name=name: self._patch(found, name))
+
+    def _patch(self, module: ModuleType, name: str) -> None:
+        cls = getattr(module, name)
+        self._patcher.replace(cls, "__call__", watched(cls.__call__))
+
+    def uninstall(self) -> None:
+        self._patcher.restore()

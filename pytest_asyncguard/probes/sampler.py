@@ -1,0 +1,93 @@
+"""The sampler: a thread that takes the stack of each hold that lasts.
+
+It sleeps while no request is being watched, and takes at most one stack per hold and interval.
+C code that keeps the GIL is seen too: the sampler is served as soon as the call returns, while
+the frame still stands on the calling line.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from _thread import allocate_lock
+
+from pytest_asyncguard.probes import holds
+from pytest_asyncguard.probes.stacks import capture
+
+INTERVAL_SECONDS = 0.02
+IDLE_ROUNDS = 50
+
+
+class Sampler:
+    """Samples holds from a daemon thread."""
+
+    name = "sampler"
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._alarm = allocate_lock()
+        self._idle = False
+        self._stop = False
+
+    def unavailable(self) -> str | None:
+        return None if hasattr(sys, "_current_frames") else "sys._current_frames is missing"
+
+    def install(self) -> None:
+        self._stop = False
+        self._alarm = allocate_lock()
+        self._alarm.acquire()
+        self._thread = threading.Thread(target=self._run, name="asyncguard-sampler", daemon=True)
+        self._thread.start()
+        holds.on_watching(self.wake)
+
+    def uninstall(self) -> None:
+        holds.on_watching(None)
+        self._stop = True
+        self.wake()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def wake(self) -> None:
+        """A request is being watched: stay awake for a while."""
+        if self._idle:
+            self._idle = False
+            try:
+                self._alarm.release()
+            except RuntimeError:  # another thread was first
+                pass
+
+    def _run(self) -> None:
+        rounds = 0
+        while not self._stop:
+            if rounds >= IDLE_ROUNDS:
+                self._idle = True
+                if not holds.open_holds and not self._stop:
+                    self._alarm.acquire()
+                self._idle = False
+                rounds = 0
+                continue
+            self._alarm.acquire(timeout=INTERVAL_SECONDS)
+            try:
+                rounds = 0 if self._sample() else rounds + 1
+            except Exception as error:  # noqa: BLE001 - the guard never breaks a run
+                if (inbox := holds.inbox()) is not None:
+                    inbox.failed(self.name, error)
+                return
+
+    def _sample(self) -> bool:
+        """Take the stack of each hold older than half an interval; whether there was any hold."""
+        if not holds.open_holds:
+            return False
+        now = holds.sources.wall()
+        old = now - int(INTERVAL_SECONDS * 0.5e9)
+        frames = sys._current_frames()
+        for thread, hold in list(holds.open_holds.items()):
+            if hold.opened <= old and hold.call is None:
+                stack = capture(frames.get(thread))
+                # The hold may have ended since: then the stack is that of other code.
+                if holds.open_holds.get(thread) is hold and stack:
+                    if hold.samples is None:
+                        hold.samples = []
+                    hold.samples.append((now, stack))
+        return True

@@ -1,0 +1,74 @@
+"""sqlite3: statements, by the trace callback of each connection.
+
+sqlite3's types are C and immutable, so their methods cannot be wrapped. A trace callback is
+called with each statement, on the thread that runs it: a worker thread (aiosqlite, a ``def``
+endpoint) has no hold and is free.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+from pytest_asyncguard.catalog.stdlib import SQL_CONNECT, SQL_STATEMENT, masked
+from pytest_asyncguard.probes import holds
+from pytest_asyncguard.probes.calls import WatchedBuiltin, report
+from pytest_asyncguard.probes.holds import open_holds
+from pytest_asyncguard.probes.patching import ImportWatch, Patcher
+from pytest_asyncguard.probes.stacks import capture
+
+
+def on_statement(sql: str) -> None:
+    """A statement is about to run on some connection."""
+    hold = open_holds.get(holds.get_ident())
+    if hold is None:
+        return
+    try:
+        if (outer := hold.call) is not None:
+            outer.fired = True
+        else:
+            report(hold, SQL_STATEMENT, masked(sql), None, capture(sys._getframe(1)))
+    except Exception as error:  # noqa: BLE001 - the guard never breaks the app
+        hold.request.inbox.failed("sqlite", error)
+
+
+class WatchedConnect(WatchedBuiltin):
+    """``sqlite3.connect``, whose connections are traced."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        connection = super().__call__(*args, **kwargs)
+        trace = getattr(connection, "set_trace_callback", None)
+        if trace is not None:
+            trace(on_statement)
+        return connection
+
+
+class SqliteProbe:
+    """Traces the connections that ``sqlite3.connect`` makes."""
+
+    name = "sqlite"
+
+    def __init__(self, watch: ImportWatch) -> None:
+        self._watch = watch
+        self._patcher = Patcher()
+        self._wrapper: WatchedConnect | None = None
+
+    def unavailable(self) -> str | None:
+        return None
+
+    def install(self) -> None:
+        for target in (*SQL_CONNECT.also, SQL_CONNECT.target):
+            self._watch.when_imported(target.partition(":")[0], self._patch)
+
+    def _patch(self, module: ModuleType) -> None:
+        original = module.connect
+        if isinstance(original, WatchedConnect):
+            # sqlite3 takes connect from sqlite3.dbapi2, which we wrapped first.
+            self._patcher.adopt(module, "connect", original._original)
+        else:
+            self._patcher.replace(module, "connect", WatchedConnect(original, SQL_CONNECT))
+
+    def uninstall(self) -> None:
+        self._patcher.restore()

@@ -1,0 +1,156 @@
+"""Stacks: taken as code objects and offsets on the loop, made into plain frames off it.
+
+Reading a stack must cost little where it happens and nothing of the user's: no line is looked up,
+no file is opened, no local variable is kept alive. All that waits until the test is over.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from collections.abc import Callable
+from itertools import islice
+from types import CodeType, FrameType
+from typing import Final
+
+from pytest_asyncguard._compat import can_suspend
+from pytest_asyncguard.model import Frame, Origin, Stack
+
+RawStack = tuple[object, ...]
+"""Code object and instruction offset of each frame in turn, innermost first."""
+
+OWN: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+_boundaries: list[CodeType] = []
+
+
+def boundary(function: Callable[..., object]) -> None:
+    """Let stacks end before the frames of ``function``: there the request's own code begins."""
+    _boundaries.append(function.__code__)  # type: ignore[attr-defined]
+
+
+def capture(frame: FrameType | None) -> RawStack:
+    """The stack from ``frame`` outwards to the boundary."""
+    parts: list[object] = []
+    append = parts.append
+    # Compared by identity: hashing a code object hashes all its instructions.
+    entry, step = _boundaries
+    while frame is not None:
+        code = frame.f_code
+        if code is entry or code is step:
+            break
+        append(code)
+        append(frame.f_lasti)
+        frame = frame.f_back
+    return tuple(parts)
+
+
+def identity(stack: RawStack) -> tuple[object, ...]:
+    """A cheap key, valid as long as ``stack`` keeps its code objects alive."""
+    return (*map(id, stack[::2]), *stack[1::2])
+
+
+class Reader:
+    """Turns raw stacks into frames, remembering each place it has looked up."""
+
+    def __init__(self, origin_of: Callable[[str], Origin]) -> None:
+        self._origin_of = origin_of
+        self._frames: dict[tuple[int, int], tuple[CodeType, Frame]] = {}
+        self._modules: dict[str, str] = {}
+
+    def read(self, stack: RawStack) -> Stack:
+        frames: list[Frame] = []
+        pairs = iter(stack)
+        for code, offset in zip(pairs, pairs, strict=True):
+            assert isinstance(code, CodeType)
+            assert isinstance(offset, int)
+            if not code.co_filename.startswith(OWN):
+                frames.append(self.frame(code, offset))
+        frames.reverse()
+        return tuple(frames)
+
+    def frame(self, code: CodeType, offset: int) -> Frame:
+        key = (id(code), offset)
+        if (known := self._frames.get(key)) is None:
+            # The code object is kept, so that its id stays its own.
+            known = self._frames[key] = (code, self._look_up(code, offset))
+        return known[1]
+
+    def _look_up(self, code: CodeType, offset: int) -> Frame:
+        file = code.co_filename
+        line, end_line, start, end = positions(code, offset)
+        source = linecache.getline(file, line).rstrip("\r\n") or None
+        last = source if end_line == line else linecache.getline(file, end_line or line)
+        return Frame(
+            file=file,
+            line=line,
+            end_line=end_line,
+            column=_column(source, start),
+            end_column=_column(last, end),
+            function=code.co_qualname,
+            module=(module := self._module(file)),
+            public=public_name(module, code.co_qualname),
+            origin=self._origin_of(file),
+            first_line=max(1, code.co_firstlineno),
+            source=source,
+            coroutine=bool(code.co_flags & (0x80 | 0x200)),  # CO_COROUTINE, CO_ASYNC_GENERATOR
+            awaits=can_suspend(code),
+        )
+
+    def _module(self, file: str) -> str:
+        if (name := self._modules.get(file)) is None:
+            name = self._modules[file] = module_of(file)
+        return name
+
+
+def positions(code: CodeType, offset: int) -> tuple[int, int | None, int | None, int | None]:
+    """Line, end line, and the byte columns of the instruction at ``offset``."""
+    found = next(islice(code.co_positions(), max(0, offset) // 2, None), None)
+    line, end_line, start, end = found or (None, None, None, None)
+    if line is None:
+        return max(1, code.co_firstlineno), None, None, None
+    return max(1, line), end_line, start, end
+
+
+def _column(source: str | None, offset: int | None) -> int | None:
+    """A byte offset as a column in characters, from 1."""
+    if source is None or offset is None:
+        return None
+    return len(source.encode("utf-8", "surrogatepass")[:offset].decode("utf-8", "ignore")) + 1
+
+
+def module_of(file: str) -> str:
+    """The dotted name under which ``file`` is imported, by the longest entry of ``sys.path``."""
+    if file.startswith("<frozen "):
+        return file[8:-1]
+    if not file.endswith(".py"):
+        return ""
+    best = ""
+    for entry in sys.path:
+        folder = os.path.join(os.path.abspath(entry or os.getcwd()), "")
+        if file.startswith(folder) and len(folder) > len(best):
+            best = folder
+    if not best:
+        return os.path.basename(file)[:-3]
+    return file[len(best) : -3].replace(os.sep, ".").removesuffix(".__init__")
+
+
+def public_name(module: str, function: str) -> str:
+    """The dotted name of ``function`` as its users write it.
+
+    Taken from the outermost package that exports it: ``requests.api`` has ``get``, and so does
+    ``requests``. A special method stands for its class, a nested function for the outer one.
+    """
+    parts = function.partition(".<locals>")[0].split(".")
+    if len(parts) > 1 and parts[-1].startswith("__"):
+        parts.pop()
+    if not module or parts[0].startswith("<"):
+        return module or function
+    home = module.split(".")
+    for length in range(1, len(home)):
+        package = sys.modules.get(".".join(home[:length]))
+        exported = vars(package).get(parts[0]) if package is not None else None
+        if exported is not None and getattr(exported, "__module__", None) == module:
+            return ".".join((*home[:length], *parts))
+    return ".".join((*home, *parts))

@@ -1,0 +1,52 @@
+"""asyncio's steps: tasks and callbacks that a request started are part of it.
+
+Every callback and task step of asyncio passes through ``Handle._run``, a plain Python function.
+"""
+
+from __future__ import annotations
+
+import asyncio.events
+from collections.abc import Callable
+from typing import Any
+
+from pytest_asyncguard.probes import holds
+from pytest_asyncguard.probes.holds import current_request
+from pytest_asyncguard.probes.patching import Patcher
+
+
+def watched(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    """``Handle._run`` that opens a hold where the handle's context carries a request.
+
+    A handle that runs on another thread than the one at which the request entered is free: it
+    belongs to a private loop in a worker thread.
+    """
+    current, get_ident, step = current_request, holds.get_ident, holds.step
+
+    def _run(self: Any) -> None:
+        request = self._context.get(current)
+        if request is None or request.thread != get_ident():
+            original(self)
+        else:
+            step(request, original, self)
+
+    return _run
+
+
+class AsyncioSteps:
+    """Watches the steps of asyncio's own loops."""
+
+    name = "steps-asyncio"
+
+    def __init__(self) -> None:
+        self._patcher = Patcher()
+
+    def unavailable(self) -> str | None:
+        run = getattr(asyncio.events.Handle, "_run", None)
+        return None if hasattr(run, "__code__") else "asyncio.events.Handle._run is not Python"
+
+    def install(self) -> None:
+        handle = asyncio.events.Handle
+        self._patcher.replace(handle, "_run", watched(handle._run))
+
+    def uninstall(self) -> None:
+        self._patcher.restore()
