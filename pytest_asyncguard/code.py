@@ -50,9 +50,7 @@ def awaits(function: object) -> bool | None:
     layers = [layer for layer in _layers(function) if _is_async(layer)]
     if not layers:
         return None
-    return any(
-        can_suspend(layer.__code__) for layer in layers if isinstance(layer, FunctionType)
-    )
+    return any(can_suspend(layer.__code__) for layer in layers if isinstance(layer, FunctionType))
 
 
 def line_of_def(code: CodeType) -> int:
@@ -81,12 +79,13 @@ def _layers(function: object) -> Iterator[object]:
             function = function.__func__
         elif (wrapped := getattr(function, "__wrapped__", None)) is not None:
             function = wrapped
-        elif isinstance(function, FunctionType | type) or not isinstance(
-            called := getattr(type(function), "__call__", None), FunctionType
-        ):
+        elif isinstance(function, FunctionType | type):
             return
         else:
-            function = called
+            # An object is called through its class.
+            function = inspect.getattr_static(type(function), "__call__", None)
+            if not isinstance(function, FunctionType):
+                return
 
 
 def _is_async(function: object) -> bool:

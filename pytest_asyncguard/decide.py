@@ -6,7 +6,7 @@ can be tested with a written stack.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -37,6 +37,27 @@ class Decider:
         self._allowances = _Index(ALLOWANCES)
         self._once = _Index(ONCE)
 
+    def judge(
+        self, calls: Sequence[Sighting], stalls: Sequence[Sighting]
+    ) -> list[tuple[Sighting, Decision]]:
+        """The sightings of one request that count, each with its decision."""
+        known = [call for call in calls if self.explains(call)]
+        charged, rest = reconcile(known, stalls)
+        judged = [(sighting, self.decide(sighting)) for sighting in (*charged, *rest)]
+        return [(sighting, made) for sighting, made in judged if made.severity is not None]
+
+    def explains(self, call: Sighting) -> bool:
+        """Whether a known call is more than something allowed, which explains no stall."""
+        return self._allowed(call) is None
+
+    def _allowed(self, call: Sighting) -> str | None:
+        """The reason why a known call is allowed where it was made, if it is."""
+        if (row := self._allowances.first(_between(call.stack))) is not None:
+            return row.reason
+        if any(frame.module.startswith("importlib._bootstrap") for frame in call.stack):
+            return "importing a module happens once per process"
+        return None
+
     def decide(self, sighting: Sighting) -> Decision:
         """The decision on a sighting that ``reconcile`` has left standing."""
         rule = _rule(sighting)
@@ -45,12 +66,8 @@ class Decider:
             return Decision(rule=rule, severity=None, reason="the rule is switched off")
         if sighting.rule is None:
             return self._stall(sighting, rule, level)
-        if (row := self._allowances.first(_between(sighting.stack))) is not None:
-            return Decision(rule=rule, severity=None, reason=row.reason)
-        if any(frame.module.startswith("importlib._bootstrap") for frame in sighting.stack):
-            return Decision(
-                rule=rule, severity=None, reason="importing a module happens once per process"
-            )
+        if (reason := self._allowed(sighting)) is not None:
+            return Decision(rule=rule, severity=None, reason=reason)
         if _in_lifespan(sighting):
             if rule.name in LIFESPAN_WARNINGS:
                 return Decision(
@@ -146,49 +163,51 @@ def _in_lifespan(sighting: Sighting) -> bool:
 
 
 def reconcile(
-    calls: Iterable[Sighting], stalls: Iterable[Sighting]
+    calls: Sequence[Sighting], stalls: Iterable[Sighting]
 ) -> tuple[tuple[Sighting, ...], tuple[Sighting, ...]]:
     """Give the time that known calls explain to those calls; of the stalls keep the rest.
 
     A sample whose blame line is that of a known call made in the same hold is explained by it. A
     call that a probe could not time (an audit event, a trace callback) is charged with its
-    samples. A stall of which less than the threshold is left is none.
+    samples. A stall of which less than the threshold is left is none. Calls that are no finding
+    explain nothing: leave them out.
     """
-    calls = list(calls)
+    charged = list(calls)
     at: defaultdict[object, list[int]] = defaultdict(list)
-    for index, call in enumerate(calls):
+    for index, call in enumerate(charged):
         at[site(call.stack)].append(index)
     left: list[Sighting] = []
     for stall in stalls:
-        charge = stall.charge
-        assert charge is not None
-        known = {site(stack) for stack in stall.known}
-        total = sum(sample.weight_ns for sample in stall.samples)
+        charge = stall.charge or Charge(cpu_ns=0, asleep_ns=0)
+        known = {place for stack in stall.known if (place := site(stack)) in at}
         remaining: list[Sample] = []
-        explained: defaultdict[object, int] = defaultdict(int)
+        explained: Counter[object] = Counter()
         for sample in stall.samples:
-            place = site(sample.stack)
-            if place in known:
+            if (place := site(sample.stack)) in known:
                 explained[place] += sample.weight_ns
             else:
                 remaining.append(sample)
+        total = sum(sample.weight_ns for sample in stall.samples)
         for place, weight in explained.items():
-            for index in at[place]:
-                if not calls[index].timed:
-                    calls[index] = _charged(calls[index], _share(charge, weight, total))
-                    break
+            untimed = [index for index in at[place] if not charged[index].timed]
+            if untimed:
+                charged[untimed[0]] = _charged(charged[untimed[0]], _share(charge, weight, total))
         if total:
             rest = _share(charge, sum(sample.weight_ns for sample in remaining), total)
         else:
-            timed = sum(
-                call.charge.held_ns
-                for call in calls
-                if call.charge is not None and site(call.stack) in known
-            )
-            rest = _share(charge, max(0, charge.held_ns - timed), max(1, charge.held_ns))
+            rest = _without(charge, (calls[index] for place in known for index in at[place]))
         if rest.held_ns >= stall.threshold_ns:
             left.append(replace(stall, samples=tuple(remaining), charge=rest))
-    return tuple(calls), tuple(left)
+    return tuple(charged), tuple(left)
+
+
+def _without(charge: Charge, calls: Iterable[Sighting]) -> Charge:
+    """What is left of a stall that was never sampled: all but what the calls measured."""
+    timed = [call.charge for call in calls if call.charge is not None]
+    return Charge(
+        cpu_ns=max(0, charge.cpu_ns - sum(part.cpu_ns for part in timed)),
+        asleep_ns=max(0, charge.asleep_ns - sum(part.asleep_ns for part in timed)),
+    )
 
 
 def site(stack: Stack) -> object:

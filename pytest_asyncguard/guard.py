@@ -15,7 +15,7 @@ from pytest_asyncguard import census, collect
 from pytest_asyncguard.attribute import Attributor
 from pytest_asyncguard.attribute.request import describe
 from pytest_asyncguard.catalog import stdlib
-from pytest_asyncguard.decide import Decider, reconcile
+from pytest_asyncguard.decide import Decider
 from pytest_asyncguard.model import (
     Charge,
     Endpoint,
@@ -280,16 +280,14 @@ class Guard:
         stalls: Sequence[RawStall],
     ) -> None:
         threshold = watched.threshold_ns
-        sightings, rest = reconcile(
-            (self._call(call, request, threshold) for call in calls),
-            (self._stall(stall, request, threshold) for stall in stalls),
+        judged = self._decider.judge(
+            [self._call(call, request, threshold) for call in calls],
+            [self._stall(stall, request, threshold) for stall in stalls],
         )
-        for sighting in (*sightings, *rest):
-            decision = self._decider.decide(sighting)
-            if decision.severity is not None:
-                self._findings.append(
-                    self._attributor.attribute(sighting, decision, self._test)
-                )
+        self._findings += [
+            self._attributor.attribute(sighting, decision, self._test)
+            for sighting, decision in judged
+        ]
 
     def _call(self, call: RawCall, request: Request, threshold_ns: int) -> Sighting:
         row: Any = call.row

@@ -75,9 +75,9 @@ def endpoint_of(route: _compat.Route, method: str) -> Endpoint | None:
     can_suspend = awaits(function)
     if _is_class_based(route):
         if route.type == "websocket":
-            handlers = [getattr(function, name, None) for name in _SOCKET_HANDLERS]
-            function = next(filter(None, handlers), function)
-            kind, can_suspend = "async", any(awaits(handler) for handler in handlers)
+            every = [getattr(function, name, None) for name in _SOCKET_HANDLERS]
+            own = [handler for handler in every if not _is_starlette_s(handler)] or every
+            function, kind, can_suspend = own[0], "async", any(map(awaits, own))
         else:
             if method == "HEAD" and not hasattr(function, "head"):
                 method = "GET"
@@ -109,27 +109,25 @@ def _route_of(scope: Scope, root: object, method: str) -> _compat.Route | None:
     local = _compat.effective_route(scope)
     if local is not None and "app_root_path" not in scope:
         return local if local.answers(kind, method) else None
+    every = _compat.iter_routes(root)
     endpoint = scope.get("endpoint")
     path = _compat.routed_path(scope)
-    if endpoint is None:
-        if "router" not in scope:
-            every = _compat.iter_routes(root)
-            return _first(route for route in every if route.answers(kind, method) and route.fits(path))
-        prefix = _compat.frontend_prefix(scope)
-        every = _compat.iter_routes(root)
-        return _first(
-            route
-            for route in every
-            if prefix is not None and route.type == "mount" and route.path == f"{prefix}/{{path:path}}"
-        )
-    chosen = [route for route in _compat.iter_routes(root) if route.endpoint is endpoint]
-    if chosen:
-        # One function may stand on several paths, and with several methods.
-        taking = [route for route in chosen if route.answers(kind, method)]
-        return _first(route for route in taking if route.fits(path)) or _first(taking)
-    if local is not None and local.answers(kind, method):
-        return _below(local, _compat.mounted_at(scope), scope.get("path_params") or {})
-    return None
+    if endpoint is not None:
+        chosen = [route for route in every if route.endpoint is endpoint]
+        if chosen:
+            # One function may stand on several paths, and with several methods.
+            taking = [route for route in chosen if route.answers(kind, method)]
+            return _first(route for route in taking if route.fits(path)) or _first(taking)
+        if local is not None and local.answers(kind, method):
+            return _below(local, _compat.mounted_at(scope), scope.get("path_params") or {})
+        return None
+    if "router" not in scope:
+        return _first(route for route in every if route.answers(kind, method) and route.fits(path))
+    prefix = _compat.frontend_prefix(scope)
+    if prefix is None:
+        return None
+    frontend = f"{prefix}/{{path:path}}"
+    return _first(route for route in every if route.type == "mount" and route.path == frontend)
 
 
 def _first(routes: Iterable[_compat.Route]) -> _compat.Route | None:
@@ -147,6 +145,10 @@ def _below(route: _compat.Route, prefix: str, params: dict[str, object]) -> _com
         endpoint=route.endpoint,
         raw=route.raw,
     )
+
+
+def _is_starlette_s(function: object) -> bool:
+    return definition_of(function).name.startswith("starlette.")
 
 
 def _is_class_based(route: _compat.Route) -> bool:

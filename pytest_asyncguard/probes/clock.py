@@ -18,6 +18,7 @@ import os
 import sys
 import time
 from _thread import get_ident, get_native_id
+from collections import deque
 from typing import Any, Final, NamedTuple
 
 SHARED_NS: Final = 1_000_000
@@ -30,7 +31,6 @@ class Reading(NamedTuple):
     wall: int
     cpu: int
     queued: int
-    collected: int
     others: int
     wakeups: int
 
@@ -72,19 +72,31 @@ class Sources:
 
 
 class Collections:
-    """How long garbage collection ran, by thread: a stall of up to seconds that is nobody's."""
+    """The full garbage collections of late, by thread.
+
+    One may fall into any hold, and take seconds in a large test process: it is nobody's. A hold
+    with more than one has made that much garbage itself, and so has one with young collections.
+    """
 
     def __init__(self, sources: Sources) -> None:
         self._wall = sources.wall
         self._started: dict[int, int] = {}
-        self.total: dict[int, int] = {}
+        self._full: dict[int, deque[tuple[int, int]]] = {}
 
     def callback(self, phase: str, info: dict[str, int]) -> None:
+        if info["generation"] < 2:
+            return
         thread = get_ident()
         if phase == "start":
             self._started[thread] = self._wall()
         elif (started := self._started.pop(thread, None)) is not None:
-            self.total[thread] = self.total.get(thread, 0) + self._wall() - started
+            full = self._full.setdefault(thread, deque(maxlen=64))
+            full.append((started, self._wall() - started))
+
+    def excused(self, thread: int, since: int) -> int:
+        """The longest full collection of ``thread`` since then, in nanoseconds."""
+        full = self._full.get(thread, ())
+        return max((took for started, took in full if started >= since), default=0)
 
     def install(self) -> None:
         gc.callbacks.append(self.callback)
@@ -93,7 +105,7 @@ class Collections:
         if self.callback in gc.callbacks:
             gc.callbacks.remove(self.callback)
         self._started.clear()
-        self.total.clear()
+        self._full.clear()
 
 
 class ThreadClock:
@@ -115,7 +127,6 @@ class ThreadClock:
             sources.wall(),
             cpu,
             sources.queued(self._fd),
-            self._collections.total.get(self._thread, 0),
             sources.process() - cpu,
             sources.wakeups(),
         )
@@ -133,7 +144,7 @@ class ThreadClock:
             cpu = min(now - opened, self._sources.thread() - began.cpu)
             return cpu, now - opened - cpu
         last = self._last = self.read()
-        return charge(began, last, opened)
+        return charge(began, last, opened, self._collections.excused(self._thread, opened))
 
     def close(self) -> None:
         if self._fd is not None:
@@ -141,8 +152,8 @@ class ThreadClock:
             os.close(fd)
 
 
-def charge(began: Reading, ended: Reading, opened: int) -> tuple[int, int]:
-    """The (cpu, asleep) nanoseconds of a stretch that opened at ``opened``.
+def charge(began: Reading, ended: Reading, opened: int, excused: int) -> tuple[int, int]:
+    """The (cpu, asleep) nanoseconds of a stretch that opened at ``opened``, but for ``excused``.
 
     Waiting for the GIL looks like sleep to the system. Two facts tell it apart: other threads
     burn at least as much CPU meanwhile, and the waiting thread wakes once every switch interval
@@ -151,7 +162,6 @@ def charge(began: Reading, ended: Reading, opened: int) -> tuple[int, int]:
     """
     wall = ended.wall - began.wall
     cpu = ended.cpu - began.cpu
-    collected = min(ended.collected - began.collected, cpu)
     asleep = max(0, wall - cpu - (ended.queued - began.queued))
     patience = int(sys.getswitchinterval() * 1e9)
     starved = min(
@@ -160,5 +170,5 @@ def charge(began: Reading, ended: Reading, opened: int) -> tuple[int, int]:
         max(0, ended.wakeups - began.wakeups - 1) * patience,
     )
     stretch = max(0, ended.wall - opened)
-    cpu = min(stretch, cpu - collected)
+    cpu = max(0, min(stretch, cpu) - excused)
     return cpu, min(stretch - cpu, asleep - starved)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import linecache
 import os
+import re
 import sys
 from collections.abc import Callable
 from itertools import islice
@@ -19,6 +20,10 @@ from pytest_asyncguard.model import Frame, Origin, Stack
 
 RawStack = tuple[object, ...]
 """Code object and instruction offset of each frame in turn, innermost first."""
+
+# From 3.12 on a comprehension is no function of its own; a generator expression still is. Named
+# after the function that they stand in, both have one identity on all versions.
+_INLINED: Final = re.compile(r"(?:\.<locals>)?\.<(?:listcomp|setcomp|dictcomp|genexpr)>")
 
 OWN: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -88,7 +93,7 @@ class Reader:
             end_line=end_line,
             column=_column(source, start),
             end_column=_column(last, end),
-            function=code.co_qualname,
+            function=_INLINED.sub("", code.co_qualname),
             module=(module := self._module(file)),
             public=public_name(module, code.co_qualname),
             origin=self._origin_of(file),

@@ -45,7 +45,11 @@ def what(tw: Writer, finding: Finding, prefix: str = "", *, detail_lines: int = 
             detail = ""
     for line in wrap(headline, tw.fullwidth, "  ", first=""):
         tw.line(line, **{COLOURS[finding.severity]: True})
-    for line in wrap(clip(detail, detail_lines * (tw.fullwidth - 3)), tw.fullwidth, "  "):
+    below = list(wrap(detail, tw.fullwidth, "  "))
+    if len(below) > detail_lines:
+        last, rest = below[detail_lines - 1 : detail_lines + 1]
+        below[detail_lines - 1 :] = [clip(f"{last} {rest.strip()}", tw.fullwidth)]
+    for line in below:
         tw.line(line)
 
 

@@ -81,10 +81,19 @@ class Crash:
 
     path: str
     lineno: int
-    message: str
+    what: str
+    others: int
+
+    @property
+    def message(self) -> str:
+        return f"{self.what} at {self.path}:{self.lineno}{self._more}"
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.lineno}: {self.message}"
+        return f"{self.path}:{self.lineno}: {self.what}{self._more}"
+
+    @property
+    def _more(self) -> str:
+        return f" and {self.others} more" if self.others else ""
 
 
 class FailureText:
@@ -96,12 +105,11 @@ class FailureText:
     @property
     def reprcrash(self) -> Crash:
         worst = self.findings[0]
-        what = f"{worst.code} {escape(worst.call or worst.rule)}"
-        more = f" and {len(self.findings) - 1} more" if len(self.findings) > 1 else ""
         return Crash(
             path=escape(worst.file),
             lineno=worst.line,
-            message=f"{what} at {escape(worst.file)}:{worst.line}{more}",
+            what=f"{worst.code} {escape(worst.call or worst.rule)}",
+            others=len(self.findings) - 1,
         )
 
     def toterminal(self, tw: Writer) -> None:
