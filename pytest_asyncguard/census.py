@@ -25,14 +25,15 @@ from pytest_asyncguard.model import (
 DOCUMENTATION: Final = "fastapi.applications.FastAPI.setup.<locals>."
 """What FastAPI adds itself: /docs, /redoc, /openapi.json and the redirect for OAuth."""
 
-OWN_PHASES: Final = frozenset({"endpoint", "stream", "websocket"})
-"""The phases in which the endpoint's own code runs."""
+OWN_PHASES: Final = frozenset({"endpoint", "websocket"})
+"""The phases in which the endpoint's own code runs; a stream may be it, or not."""
 
 CULPRITS: Final[Mapping[Phase, str]] = {
     "middleware": "middleware",
     "dependency": "a dependency",
     "validation": "the validation of its input",
     "serialization": "the serialization of its response",
+    "stream": "the stream of its response",
     "background": "a background task",
     "exception-handler": "an exception handler",
     "task": "a task that it started",
@@ -74,7 +75,8 @@ def tally(
             for row in finding.routes:
                 route = _answered_by(row.route or "", known)
                 found[route][finding.fingerprint] = finding
-                phases[route].add(row.phase)
+                streams = row.phase == "stream" and _passed(finding, known.get(route))
+                phases[route].add("endpoint" if streams else row.phase)
     return tuple(
         _row(endpoint, exercised[route], list(found[route].values()), phases[route])
         for route, endpoint in sorted(
@@ -117,6 +119,13 @@ def _answered_by(route: str, known: Mapping[str, Endpoint]) -> str:
     others = ("GET", ANY) if method == "HEAD" else (ANY,)
     candidates = (route, *(f"{other} {path}" for other in others))
     return next((candidate for candidate in candidates if candidate in known), route)
+
+
+def _passed(finding: Finding, endpoint: Endpoint | None) -> bool:
+    """Whether the endpoint's own function is on the stack: then it is the stream itself."""
+    return endpoint is not None and any(
+        f".{endpoint.function}".endswith(f".{frame.function}") for frame in finding.stack
+    )
 
 
 def _verdict(requests: int, findings: Sequence[Finding]) -> EndpointVerdict:

@@ -123,13 +123,15 @@ class Session:
         if self._of_test.mode != "fail-tests" or not telling.findings:
             return
         guilty = [finding for finding in telling.findings if self._counts(finding)]
-        text = terminal.failure_text(telling.findings)
-        if guilty and report.outcome == "passed" and not hasattr(report, "wasxfail"):
+        if not guilty:
+            return
+        text = terminal.failure_text(guilty)
+        if report.outcome == "passed" and not hasattr(report, "wasxfail"):
             report.outcome = "failed"
             report.longrepr = text if not self._is_worker else str(text)
         elif report.outcome == "failed":
             report.sections.append(("asyncguard", str(text)))
-        elif guilty and hasattr(report, "wasxfail"):
+        elif hasattr(report, "wasxfail"):
             report.outcome = "skipped"  # the failure that was expected
 
     def _counts(self, finding: Finding) -> bool:

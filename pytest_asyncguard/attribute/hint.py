@@ -62,24 +62,25 @@ def hint(sighting: Sighting, rule: str, phase: Phase, blame: Frame, stack: Stack
     twin = _twin(sighting, rule, blame) if blame.coroutine else None
     entry = place.entry if stack else blame
     never_awaits = entry is not None and _could_be_plain(entry)
-    if never_awaits and phase in THREADED and place.owner is not None:
-        return why + _plain(sighting, rule, stack, place.owner, twin)
+    name = _called(entry, place.owner)
+    if never_awaits and phase in THREADED:
+        return why + _plain(sighting, rule, stack, name, twin)
     if never_awaits and phase == "task":
         return (
-            f"{why}`{place.owner}` never awaits, so as a task it blocks the loop all the same:"
+            f"{why}`{name}` never awaits, so as a task it blocks the loop all the same:"
             f" make it a plain `def`, and run it with `{runner}`."
         )
     return why + (_awaited(rule, blame, stack, twin, runner) or _unreachable(blame))
 
 
-def _plain(sighting: Sighting, rule: str, stack: Stack, owner: str, twin: str | None) -> str:
+def _plain(sighting: Sighting, rule: str, stack: Stack, name: str, twin: str | None) -> str:
     starlette = stack and not any(_top(frame) == "fastapi" for frame in stack)
     framework = "Starlette" if starlette else "FastAPI"
     text = (
-        f"`{owner}` never awaits: make it a plain `def`, and {framework} runs it in a worker thread"
+        f"`{name}` never awaits: make it a plain `def`, and {framework} runs it in a worker thread"
     )
     if twin is not None:
-        text += f"; or use `{twin}`"
+        text += f"; or use {_quoted(twin)}"
     charge = sighting.charge
     if charge is not None and charge.held_ns > LONG_NS * sighting.count:
         return f"{text}. It then holds one of the pool's {POOL} threads for as long."
@@ -92,17 +93,19 @@ def _awaited(rule: str, blame: Frame, stack: Stack, twin: str | None, runner: st
     """The async twin, or the call in a worker thread, at the nearest place that can await it."""
     if blame.coroutine:
         code = _rewritten(blame, runner)
+        if rule == "cpu-stall":
+            where = f"`{code}`" if code else f"a function of its own and `await {runner}(...)`"
+            return f"Compute it off the loop, with {where}; for long, in a process."
+        options = [_quoted(twin)] if twin is not None else []
         if rule == "sync-database":
             # A connection belongs to the thread that made it.
-            code = None
-        options = [f"`{option}`" for option in (twin, code) if option is not None]
-        if rule == "cpu-stall":
-            where = options[-1] if options else f"a function of its own and `await {runner}(...)`"
-            return f"Compute it off the loop, with {where}; for long, in a process."
-        if rule == "sync-database":
-            options += [f"one plain function for all its queries, called by `await {runner}(...)`"]
+            options.append(
+                f"one plain function for all its queries, called by `await {runner}(...)`"
+            )
+        elif rule != "sleep" and code is not None:
+            options.append(f"`{code}`")
         elif not options:
-            options = [f"`await {runner}(...)` around the call"]
+            options.append(f"`await {runner}(...)` around the call")
         return f"Use {', or '.join(options)}."
     helper = blame
     for caller in reversed(_outside(stack, blame)):
@@ -224,6 +227,19 @@ def _outside(stack: Stack, frame: Frame) -> Stack:
         if stack[index] == frame:
             return stack[:index]
     return ()
+
+
+def _quoted(twin: str) -> str:
+    """The code of a twin in quotes, without the library that it is of."""
+    code, of, library = twin.partition(", with ")
+    return f"`{code}`{of}{library}"
+
+
+def _called(entry: Frame | None, owner: str | None) -> str:
+    """The owner, or the very method where that is a class."""
+    if entry is not None and (owner is None or entry.function.endswith(f"{owner}.__call__")):
+        return _last(entry.function)
+    return owner or "it"
 
 
 def _top(frame: Frame) -> str:

@@ -433,6 +433,7 @@ SQL_CONNECT: Final = Call(
     target="sqlite3:connect",
     also=("sqlite3.dbapi2:connect",),
     rule="sync-database",
+    by_caller=True,
     twin="await aiosqlite.connect(...)",
 )
 SQL_STATEMENT: Final = Call(

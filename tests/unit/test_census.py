@@ -14,7 +14,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pytest_asyncguard.census import endpoints, tally
-from pytest_asyncguard.model import Endpoint, Exercise, Finding, Phase, RouteCount, Spread, Status
+from pytest_asyncguard.model import (
+    Endpoint,
+    Exercise,
+    Finding,
+    Phase,
+    RouteCount,
+    Spread,
+    StackFrame,
+    Status,
+)
 
 
 async def handler(request: Request) -> Response:
@@ -184,6 +193,7 @@ def test_the_time_held_is_added_up() -> None:
         (False, ["dependency", "endpoint"], "It never awaits: make it a plain `def`."),
         (True, ["endpoint"], None),
         (False, ["websocket"], None),
+        (False, ["stream"], "Blocked by the stream of its response, not by its own code."),
         (True, ["dependency"], "Blocked by a dependency, not by its own code."),
         (
             True,
@@ -200,6 +210,14 @@ def test_advice_says_what_the_endpoint_can_do_about_it(
     found = finding("0" * 16, routes=[("GET /", phase) for phase in phases])
     (row,) = tally([replace(endpoint("GET /"), awaits=awaits)], {}, [found])
     assert row.advice == advice
+
+
+def test_an_endpoint_may_be_the_stream_itself() -> None:
+    """A generator as endpoint runs while its response is streamed."""
+    frame = StackFrame(file="app.py", line=1, function="page", source=None, project=True)
+    found = replace(finding("0" * 16, routes=[("GET /", "stream")]), stack=(frame,))
+    (row,) = tally([replace(endpoint("GET /"), awaits=False)], {}, [found])
+    assert row.advice == "It never awaits: make it a plain `def`."
 
 
 def endpoint(route: str) -> Endpoint:

@@ -89,7 +89,21 @@ def test_a_sleep_is_rewritten_with_its_seconds() -> None:
         project("read_items", "    time.sleep(delay / 2)", "time.sleep(delay / 2)", awaits=True),
     )
     text = hint_on(stack, rule="sleep", twin="await asyncio.sleep(...)")
-    assert text.startswith("Use `await asyncio.sleep(delay / 2)`")
+    assert text == "Use `await asyncio.sleep(delay / 2)`."
+
+
+def test_a_library_is_not_quoted_as_code() -> None:
+    """What a twin is of stands beside it."""
+    stack = (*framework(ENTRY, RUN_ENDPOINT), project("f", "lock", "lock", awaits=True))
+    assert hint_on(stack, twin="await db.execute(...), with aiosqlite") == (
+        "Use `await db.execute(...)`, with aiosqlite."
+    )
+
+
+def test_of_a_callable_object_the_method_is_named() -> None:
+    """A class cannot be made a plain def."""
+    stack = (*framework(ENTRY, SOLVE), project("Throttle.__call__", "work()", "work()"))
+    assert hint_on(stack).startswith("`Throttle.__call__` never awaits: make it a plain `def`")
 
 
 def test_of_a_call_on_several_lines_the_whole_expression_is_read(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -179,7 +180,10 @@ def mounted_fastapi() -> Any:
     sub = FastAPI()
     sub.include_router(users())
     sub.add_route("/plain/{name}", handler)
-    proxied = FastAPI(root_path="/proxied")
+    with warnings.catch_warnings():
+        # Deprecated by newer ones, and in many apps.
+        warnings.simplefilter("ignore")
+        proxied = FastAPI(root_path="/proxied")
     proxied.include_router(users())
     app = FastAPI()
     app.include_router(users())
