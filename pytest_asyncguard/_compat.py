@@ -142,15 +142,20 @@ def mounted_at(scope: Scope) -> str:
     return str(scope.get("root_path", "")).removeprefix(str(scope["app_root_path"]))
 
 
-def iter_routes(app: object) -> Iterator[Route]:
-    """Every route of an app, in the order in which it matches them."""
-    yield from _walk(app, "", _DEPTH)
+def iter_routes(app: object, to: object = None) -> Iterator[Route]:
+    """Every route of an app, in the order in which it matches them; or those ``to`` an endpoint."""
+    for route in _walk(app, "", _DEPTH, to):
+        if to is None or route.endpoint is to:
+            yield route
 
 
-def _walk(app: object, prefix: str, depth: int) -> Iterator[Route]:
+def _walk(app: object, prefix: str, depth: int, to: object) -> Iterator[Route]:
     for route in _included(_routes_of(app) or ()):
-        if (leaf := _leaf(route, prefix)) is not None:
-            yield leaf
+        endpoint = getattr(route, "endpoint", None)
+        if endpoint is not None:
+            # Asked for one of hundreds, once a request: the others are not worth an object.
+            if (to is None or endpoint is to) and (leaf := _leaf(route, prefix)) is not None:
+                yield leaf
             continue
         # A mount has a path; a host has none, and adds nothing to those of its app. The app that
         # was mounted may stand inside middleware, which is what the scope names then.
@@ -160,7 +165,7 @@ def _walk(app: object, prefix: str, depth: int) -> Iterator[Route]:
         if outer is None or not depth:
             continue
         if _routes_of(inner) is not None:
-            yield from _walk(inner, path, depth - 1)
+            yield from _walk(inner, path, depth - 1, to)
         else:
             yield _mount(path, outer)
     yield from _frontends(app, prefix)

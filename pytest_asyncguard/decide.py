@@ -179,7 +179,7 @@ def reconcile(
     left: list[Sighting] = []
     for stall in stalls:
         charge = stall.charge or Charge(cpu_ns=0, asleep_ns=0)
-        known = {place for stack in stall.known if (place := site(stack)) in at}
+        known = {place for call in stall.known if (place := site(call.stack)) in at}
         remaining: list[Sample] = []
         explained: Counter[object] = Counter()
         for sample in stall.samples:
@@ -192,22 +192,16 @@ def reconcile(
             untimed = [index for index in at[place] if not charged[index].timed]
             if untimed:
                 charged[untimed[0]] = _charged(charged[untimed[0]], _share(charge, weight, total))
-        if total:
-            rest = _share(charge, sum(sample.weight_ns for sample in remaining), total)
-        else:
-            rest = _without(charge, (calls[index] for place in known for index in at[place]))
+        # By time, and by line: a short hold has few samples, and a call that no probe could time
+        # has nothing but samples.
+        timed = sum(call.weight_ns for call in stall.known if site(call.stack) in at)
+        part = sum(sample.weight_ns for sample in remaining)
+        held = min(charge.held_ns * part // total if total else charge.held_ns,
+                   max(0, charge.held_ns - timed))
+        rest = _share(charge, held, max(1, charge.held_ns))
         if rest.held_ns >= stall.threshold_ns:
             left.append(replace(stall, samples=tuple(remaining), charge=rest))
     return tuple(charged), tuple(left)
-
-
-def _without(charge: Charge, calls: Iterable[Sighting]) -> Charge:
-    """What is left of a stall that was never sampled: all but what the calls measured."""
-    timed = [call.charge for call in calls if call.charge is not None]
-    return Charge(
-        cpu_ns=max(0, charge.cpu_ns - sum(part.cpu_ns for part in timed)),
-        asleep_ns=max(0, charge.asleep_ns - sum(part.asleep_ns for part in timed)),
-    )
 
 
 def site(stack: Stack) -> object:

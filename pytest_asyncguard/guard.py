@@ -14,7 +14,7 @@ from typing import Any
 from pytest_asyncguard import census, collect
 from pytest_asyncguard.attribute import Attributor
 from pytest_asyncguard.attribute.request import describe
-from pytest_asyncguard.catalog import stdlib
+from pytest_asyncguard.catalog import clients, stdlib
 from pytest_asyncguard.decide import Decider
 from pytest_asyncguard.model import (
     Charge,
@@ -31,11 +31,13 @@ from pytest_asyncguard.origin import Origins
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.audit import AuditProbe
 from pytest_asyncguard.probes.calls import CallProbe
+from pytest_asyncguard.probes.doubles import DoubleProbe
 from pytest_asyncguard.probes.holds import Inbox, RawCall, RawStall, WatchedRequest, fold
 from pytest_asyncguard.probes.patching import ImportWatch
 from pytest_asyncguard.probes.protocol import Probe
 from pytest_asyncguard.probes.requests import Drive, RequestProbe
 from pytest_asyncguard.probes.sampler import Sampler
+from pytest_asyncguard.probes.sqlalchemy import SqlalchemyProbe
 from pytest_asyncguard.probes.sqlite import SqliteProbe
 from pytest_asyncguard.probes.stacks import Reader
 from pytest_asyncguard.probes.steps_asyncio import AsyncioSteps
@@ -47,17 +49,24 @@ class Installation:
 
     def __init__(self) -> None:
         self.watch = ImportWatch()
-        self.notes: list[str] = []
         self.states: dict[str, ProbeState] = {}
         self.probes: tuple[Probe, ...] = (
-            CallProbe("calls", stdlib.CALLS, self.watch, self.notes.append),
+            CallProbe("calls", stdlib.CALLS, self.watch, self._missing),
+            CallProbe("clients", clients.CALLS, self.watch, self._missing),
             SqliteProbe(self.watch),
+            SqlalchemyProbe(self.watch),
+            DoubleProbe(clients.CLIENTS, self.watch),
             AuditProbe(stdlib.AUDIT),
             RequestProbe(self.watch),
             AsyncioSteps(),
             Sampler(),
         )
         self._installed: list[Probe] = []
+
+    def _missing(self, what: str) -> None:
+        """A row that does not fit its library any more."""
+        library = what.partition(":")[0].partition(".")[0]
+        _guards[-1].warn(f"{library}: {what}")
 
     def install(self) -> None:
         holds.collections.install()
@@ -100,7 +109,7 @@ class Guard:
     def __init__(self, settings: Settings, rootdir: str, warn: Callable[[str], None]) -> None:
         self.settings = settings
         self.inactive: str | None = None
-        self._warn = warn
+        self.warn = warn
         self._failures: dict[str, str] = {}
         self._inbox = Inbox(settings.threshold_ns, self._digest, self._failed)
         origins = Origins(rootdir, settings.source)
@@ -126,9 +135,11 @@ class Guard:
         global _installation  # noqa: PLW0603
         if _installation is None:
             _installation = Installation()
+            _guards.append(self)
             _installation.install()
+        else:
+            _guards.append(self)
         self._installation = _installation
-        _guards.append(self)
         self.inactive = self._check()
         holds.push_inbox(self._inbox)
 
@@ -185,7 +196,7 @@ class Guard:
         if part in self._installation.states:
             self._installation.states[part] = ProbeState(name=part, active=False, reason=text)
             self._installation.drop(part)
-        self._warn(f"{part} failed and is switched off: {text}")
+        self.warn(f"{part} failed and is switched off: {text}")
 
     # --- tests -------------------------------------------------------------------------------
 
@@ -313,7 +324,12 @@ class Guard:
             rule=None,
             call=None,
             samples=tuple(self._samples(stall)),
-            known=tuple(self._reader.read(call.stack) for call in stall.calls),
+            known=tuple(
+                Sample(
+                    stack=self._reader.read(call.stack), weight_ns=call.cpu_ns + call.asleep_ns
+                )
+                for call in fold(stall.calls)
+            ),
             charge=Charge(cpu_ns=stall.cpu_ns, asleep_ns=stall.asleep_ns),
             threshold_ns=threshold_ns,
             spawned=stall.spawned,

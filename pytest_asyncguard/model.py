@@ -122,7 +122,8 @@ class Sighting:
     """What a probe saw during a hold: a known blocking call, or a hold over the threshold.
 
     ``rule`` and ``call`` are None for a hold. ``stack`` ends with the frame that made the call; a
-    hold has ``samples`` instead, and in ``known`` the stacks of the known calls that it made.
+    hold has ``samples`` instead, and in ``known`` the known calls that it made, each weighing what
+    was measured around it.
     ``spawned`` says that it was a step of a task or callback which the request had started, and
     not of the request's own task. ``twin`` is the async equivalent of the call, as one writes it.
     ``charge`` is the sum over ``count`` sightings, ``longest`` that of the longest one.
@@ -136,7 +137,7 @@ class Sighting:
     detail: str | None = None
     stack: Stack = ()
     samples: tuple[Sample, ...] = ()
-    known: tuple[Stack, ...] = ()
+    known: tuple[Sample, ...] = ()
     charge: Charge | None = None
     longest: Charge | None = None
     timed: bool = False

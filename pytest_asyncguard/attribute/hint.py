@@ -51,10 +51,10 @@ def hint(sighting: Sighting, rule: str, phase: Phase, blame: Frame, stack: Stack
         return ALWAYS[rule]
     place = locate(stack, sighting.request, sighting.spawned)
     if phase == "validation":
-        return _of_validation(stack)
+        return _of_validation(place)
     if phase == "serialization":
         return _of_serialization(sighting, place)
-    if stack and project_frame(stack) is None:
+    if stack and project_frame(stack[place.start :]) is None:
         library = _top(place.entry or stack[-1]) or "a library"
         return f"The call is made by `{library}`, not by your code: look for its async interface."
     why = "Hashing a password is slow by design. " if rule == "password-hash" else ""
@@ -64,7 +64,7 @@ def hint(sighting: Sighting, rule: str, phase: Phase, blame: Frame, stack: Stack
     never_awaits = entry is not None and _could_be_plain(entry)
     name = _called(entry, place.owner)
     if never_awaits and phase in THREADED:
-        return why + _plain(sighting, rule, stack, name, twin)
+        return why + _plain(sighting, rule, name, twin)
     if never_awaits and phase == "task":
         return (
             f"{why}`{name}` never awaits, so as a task it blocks the loop all the same:"
@@ -73,12 +73,8 @@ def hint(sighting: Sighting, rule: str, phase: Phase, blame: Frame, stack: Stack
     return why + (_awaited(rule, blame, stack, twin, runner) or _unreachable(blame))
 
 
-def _plain(sighting: Sighting, rule: str, stack: Stack, name: str, twin: str | None) -> str:
-    starlette = stack and not any(_top(frame) == "fastapi" for frame in stack)
-    framework = "Starlette" if starlette else "FastAPI"
-    text = (
-        f"`{name}` never awaits: make it a plain `def`, and {framework} runs it in a worker thread"
-    )
+def _plain(sighting: Sighting, rule: str, name: str, twin: str | None) -> str:
+    text = f"`{name}` never awaits: make it a plain `def`, and it runs in a worker thread"
     if twin is not None:
         text += f"; or use {_quoted(twin)}"
     charge = sighting.charge
@@ -126,8 +122,8 @@ def _unreachable(blame: Frame) -> str:
     )
 
 
-def _of_validation(stack: Stack) -> str:
-    if any(frame.origin == "project" for frame in stack):
+def _of_validation(place: Place) -> str:
+    if place.entry is not None:
         return (
             "Validators run on the event loop: keep them to computing with what they are given,"
             " and look things up in a dependency or in the endpoint."

@@ -7,7 +7,7 @@ the function that it called.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -16,11 +16,16 @@ from pytest_asyncguard.model import Frame, Phase, Request, Stack
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A part of a request. ``entry`` is the frame of the function that the framework called."""
+    """A part of a request. ``entry`` is the frame of the function that the framework called.
+
+    The part begins at index ``start`` of the stack. What stands before it (middleware that called
+    the app) is not at work, but waits for it.
+    """
 
     phase: Phase
     owner: str | None = None
     entry: Frame | None = None
+    start: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,8 @@ MARKS: Final = (
     # FastAPI: from the request to the endpoint and back.
     Mark("fastapi.routing", "run_endpoint_function", "endpoint"),
     Mark("fastapi.routing", "serialize_response", "serialization"),
+    # FastAPI looks for the source of an endpoint once, to name it in errors.
+    Mark("fastapi.routing", "_extract_endpoint_context", "unknown"),
     Mark("fastapi.routing", "get_request_handler.*._serialize_*", "serialization"),
     Mark("fastapi.routing", "get_request_handler.<locals>.app.*", "stream"),
     Mark("fastapi.routing", "get_request_handler.<locals>.app", "serialization", "*.__init__"),
@@ -157,7 +164,7 @@ def locate(stack: Stack, request: Request | None, spawned: bool) -> Place:
         ):
             # A response made, or data encoded, by a task of the user's own.
             continue
-        return _place(mark, stack, index, request)
+        return replace(_place(mark, stack, index, request), start=index + 1)
     return _unmarked(stack, request, spawned)
 
 
@@ -182,6 +189,8 @@ def _mark_at(stack: Stack, index: int) -> Mark | None:
 
 def _place(mark: Mark, stack: Stack, index: int, request: Request) -> Place:
     phase, entry = mark.phase, _beyond(stack[index + 1 :])
+    if phase == "unknown":
+        return Place(phase=phase)
     if phase in ("validation", "serialization"):
         # Between the framework and the user's validator, pydantic may stand.
         entry = _first_of_project(stack[index + 1 :])

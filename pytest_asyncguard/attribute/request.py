@@ -109,12 +109,11 @@ def _route_of(scope: Scope, root: object, method: str) -> _compat.Route | None:
     local = _compat.effective_route(scope)
     if local is not None and "app_root_path" not in scope:
         return local if local.answers(kind, method) else None
-    every = _compat.iter_routes(root)
     endpoint = scope.get("endpoint")
+    every = _compat.iter_routes(root, to=endpoint)
     path = _compat.routed_path(scope)
     if endpoint is not None:
-        chosen = [route for route in every if route.endpoint is endpoint]
-        if chosen:
+        if chosen := list(every):
             # One function may stand on several paths, and with several methods.
             taking = [route for route in chosen if route.answers(kind, method)]
             return _first(route for route in taking if route.fits(path)) or _first(taking)

@@ -49,15 +49,12 @@ ALLOWANCES: Final = (
         functions=("Thread.start",),
         reason="a thread that starts says so within microseconds",
     ),
-    Allowance(
-        module="asyncio.unix_events",
-        functions=("_UnixSubprocessTransport._start",),
-        reason="asyncio waits for its child process without blocking; the fork itself is short",
-    ),
-    Allowance(
-        module="asyncio.windows_events",
-        functions=("_WindowsSubprocessTransport._start",),
-        reason="asyncio waits for its child process without blocking",
+    *(
+        Allowance(
+            module=module,
+            reason="asyncio waits for child processes and pipes without blocking",
+        )
+        for module in ("asyncio.unix_events", "asyncio.windows_events", "asyncio.base_subprocess")
     ),
     Allowance(
         module="jinja2.loaders", reason="a template is read once, then compiled and cached"

@@ -79,3 +79,21 @@ class Allowance:
     reason: str
     functions: tuple[str, ...] = ()
     stalls: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """A class or factory whose products have a synchronous API.
+
+    It matters where a test replaces it whole: then no wrapped method is ever called, and each call
+    of a method of the double stands for one of the client. ``quick`` names those that do not block.
+    """
+
+    target: str
+    rule: str
+    twin: str | None = None
+    quick: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.target.replace(":", ".")

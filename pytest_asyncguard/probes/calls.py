@@ -9,18 +9,17 @@ or if a known call inside it does.
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable, Iterable
-from types import FunctionType, MethodDescriptorType, ModuleType, WrapperDescriptorType
-from typing import Any
+from types import FunctionType, ModuleType
+from typing import Any, Final
 
 from pytest_asyncguard.catalog.rows import Call, always
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.holds import ActiveCall, Hold, RawCall, open_holds
 from pytest_asyncguard.probes.patching import ImportWatch, Patcher
 from pytest_asyncguard.probes.stacks import capture
-
-METHODS = (FunctionType, MethodDescriptorType, WrapperDescriptorType)
 
 
 class WatchedBuiltin:
@@ -31,7 +30,7 @@ class WatchedBuiltin:
 
     def __init__(self, original: Any, row: Call) -> None:
         functools.update_wrapper(self, original)
-        self._original = self._asyncguard_original = original
+        self._original = original
         self._row = row
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -50,8 +49,12 @@ class WatchedBuiltin:
 
 def wrap(original: Any, row: Call, *, method: bool) -> Any:
     """A callable that does what ``original`` does, and reports it when it is called on the loop."""
+    if isinstance(original, (classmethod, staticmethod)):
+        return type(original)(wrap(original.__func__, row, method=True))
     if not method and not isinstance(original, FunctionType):
-        return WatchedBuiltin(original, row)
+        builtin = WatchedBuiltin(original, row)
+        _wrappers[id(builtin)] = (builtin, original, row)
+        return builtin
     get_hold, get_ident = open_holds.get, holds.get_ident
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -62,7 +65,7 @@ def wrap(original: Any, row: Call, *, method: bool) -> Any:
         return on_loop(hold, row, original, args, kwargs)
 
     functools.update_wrapper(call, original)
-    call._asyncguard_original = original  # type: ignore[attr-defined]
+    _wrappers[id(call)] = (call, original, row)
     return call
 
 
@@ -119,12 +122,14 @@ def report(
     hold.request.add_call(call)
 
 
-_OURS = "_asyncguard_original"
+_wrappers: Final[dict[int, tuple[Any, Any, Call]]] = {}
+"""By identity of the wrapper: the wrapper, what it wraps, and its row."""
 
 
-def _own_wrapper(value: Any) -> Any:
-    """What ``value`` wraps, if it is one of our wrappers."""
-    return getattr(value, _OURS, None)
+def row_of(value: object) -> Call | None:
+    """The row of what ``value`` wraps, if it is one of our wrappers."""
+    known = _wrappers.get(id(getattr(value, "__func__", value)))
+    return known[2] if known is not None else None
 
 
 class CallProbe:
@@ -164,16 +169,21 @@ class CallProbe:
             owner: Any = module
             for part in path:
                 owner = getattr(owner, part, None)
-            original = getattr(owner, name, None)
+            # Not getattr: of a class method the descriptor is wanted, for subclasses to bind.
+            original = inspect.getattr_static(owner, name, None)
             if original is None:
                 if not row.optional:
                     self._missing(f"{target} not found")
                 continue
-            if (wrapped := _own_wrapper(original)) is not None:
+            if (known := _wrappers.get(id(original))) is not None:
                 # It was taken from where it had been wrapped already.
-                self._patcher.adopt(owner, name, wrapped)
+                self._patcher.adopt(owner, name, known[1])
                 continue
-            self._patcher.replace(owner, name, wrap(original, row, method=bool(path)))
+            try:
+                self._patcher.replace(owner, name, wrap(original, row, method=bool(path)))
+            except TypeError as error:  # an immutable type
+                if not row.optional:
+                    self._missing(f"{target}: {error}")
 
     def uninstall(self) -> None:
         self._patcher.restore()

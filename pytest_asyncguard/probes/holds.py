@@ -11,6 +11,7 @@ import threading
 from _thread import get_ident
 from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
+from copy import copy
 from typing import Any, Final, Protocol
 
 from pytest_asyncguard.probes.clock import Collections, Reading, Sources, ThreadClock
@@ -159,11 +160,13 @@ class WatchedRequest:
 
 
 def fold(calls: list[RawCall]) -> list[RawCall]:
-    """One entry for each place and way in which a call was made."""
+    """One entry for each place and way in which a call was made; ``calls`` stay as they are."""
     kept: dict[tuple[object, ...], RawCall] = {}
     for call in calls:
         key = (id(call.row), call.detail, call.spawned, *identity(call.stack))
-        if (first := kept.setdefault(key, call)) is not call:
+        if (first := kept.get(key)) is None:
+            kept[key] = copy(call)
+        else:
             first.count += call.count
             first.cpu_ns += call.cpu_ns
             first.asleep_ns += call.asleep_ns

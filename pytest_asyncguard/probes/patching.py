@@ -20,9 +20,9 @@ class Patcher:
 
     def replace(self, owner: object, name: str, value: object) -> None:
         """Set ``owner.name`` to ``value``; an inherited attribute of a class is shadowed."""
-        own = vars(owner)
-        self._replaced.append((owner, name, own.get(name, _ABSENT), value))
+        original = vars(owner).get(name, _ABSENT)
         setattr(owner, name, value)
+        self._replaced.append((owner, name, original, value))
 
     def adopt(self, owner: object, name: str, original: object) -> None:
         """``owner.name`` took over a replacement of ours when it was imported: restore it too."""

@@ -83,7 +83,7 @@ class Sampler:
         old = now - int(INTERVAL_SECONDS * 0.5e9)
         frames = sys._current_frames()
         for thread, hold in list(holds.open_holds.items()):
-            if hold.opened <= old and hold.call is None:
+            if hold.opened <= old:
                 stack = capture(frames.get(thread))
                 # The hold may have ended since: then the stack is that of other code.
                 if holds.open_holds.get(thread) is hold and stack:

@@ -116,6 +116,14 @@ def test_included_routers_are_resolved_without_the_public_function(
     assert [route.path for route in iter_routes(SimpleNamespace(routes=[group]))] == ["/api/a"]
 
 
+def test_the_routes_to_one_endpoint_are_found_wherever_they_are() -> None:
+    """One function may stand on several paths, also of mounted apps; others are left out."""
+    app = Starlette(routes=[Route("/a", endpoint), Route("/b", nothing)])
+    app.mount("/sub", Starlette(routes=[Route("/a", endpoint), Mount("/raw", app=nothing)]))  # type: ignore[arg-type]
+    assert [route.path for route in iter_routes(app, to=endpoint)] == ["/a", "/sub/a"]
+    assert [route.path for route in iter_routes(app, to=nothing)] == ["/b", "/sub/raw/{path:path}"]
+
+
 def test_an_app_that_is_mounted_in_itself_has_an_end() -> None:
     """Nobody means it, and nobody should wait for it."""
     app = Starlette(routes=[Route("/a", endpoint)])

@@ -36,7 +36,7 @@ def test_an_endpoint_that_never_awaits_is_better_a_plain_def() -> None:
         project("read_items", "    return requests.get(url)", "requests.get(url)"),
     )
     assert hint_on(stack, rule="sync-client") == (
-        "`read_items` never awaits: make it a plain `def`, and FastAPI runs it in a worker thread."
+        "`read_items` never awaits: make it a plain `def`, and it runs in a worker thread."
     )
 
 
@@ -299,12 +299,26 @@ def test_a_library_s_own_call_is_no_fault_of_the_user_s_code() -> None:
     )
 
 
+def test_middleware_that_waits_for_the_app_is_not_at_work() -> None:
+    """Pure ASGI middleware is on the stack of all that the app does."""
+    around = project("Timing.__call__", "await self.app(scope)", "self.app(scope)", awaits=True)
+    parts = framework(
+        ("fastapi.dependencies.utils", "solve_dependencies"),
+        ("fastapi_users.authentication", "Authenticator.current_user"),
+    )
+    assert hint_on((*framework(ENTRY), around, *parts)).startswith(
+        "The call is made by `fastapi_users`"
+    )
+    body = framework(("fastapi.dependencies.utils", "request_body_to_args"))
+    assert "as `bytes`" in hint_on((*framework(ENTRY), around, *body))
+
+
 def test_a_stall_without_a_sample_is_judged_by_its_endpoint() -> None:
     """No stack could be taken, but the endpoint is known."""
     definition = project("read_items", "async def read_items():", "")
     sighting = Sighting(rule=None, call=None, request=REQUEST)
     assert hint(sighting, "cpu-stall", "endpoint", definition, ()).startswith(
-        "`read_items` never awaits: make it a plain `def`, and FastAPI runs it"
+        "`read_items` never awaits: make it a plain `def`"
     )
 
 

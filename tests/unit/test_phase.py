@@ -44,7 +44,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 
 from pytest_asyncguard import model
 from pytest_asyncguard._compat import can_suspend
-from pytest_asyncguard.attribute.phase import owner_of, phase_of
+from pytest_asyncguard.attribute.phase import locate, owner_of, phase_of
 from pytest_asyncguard.attribute.request import describe
 
 Build = Callable[[FastAPI], Any]
@@ -973,6 +973,10 @@ WRITTEN = {
         (ENTRY, "fastapi.routing:run_endpoint_function", "sentry_sdk.tracing:wrapped", "app:page"),
         ("endpoint", "page"),
     ),
+    "an endpoint whose source is looked up": (
+        (ENTRY, HANDLER, "fastapi.routing:_extract_endpoint_context", "inspect:getsourcelines"),
+        ("unknown", None),
+    ),
     "a static file": (
         (
             ENTRY,
@@ -1085,6 +1089,14 @@ def test_what_surrounds_an_app_that_has_the_endpoint_is_middleware() -> None:
     stack = written("app:Outer.__call__")
     assert phase_of(stack, request_to("page"), spawned=False) == "middleware"
     assert owner_of(stack, request_to("page"), "middleware") == "Outer"
+
+
+def test_a_part_begins_where_the_framework_calls_it() -> None:
+    """Middleware that called the app is on the stack, and not at work."""
+    stack = written(ENTRY, ERRORS, "app:Timing.__call__", HANDLER, "json:loads")
+    place = locate(stack, request_to("page"), spawned=False)
+    assert (place.phase, stack[place.start].function) == ("validation", "loads")
+    assert locate(written("app:child"), request_to("page"), spawned=True).start == 0
 
 
 def test_a_stall_without_a_sample_is_the_endpoint_s() -> None:
