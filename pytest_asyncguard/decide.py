@@ -26,6 +26,8 @@ from pytest_asyncguard.model import (
     project_frame,
 )
 
+ONCE_RULES = frozenset({"tls-context"})
+SOCKET_MODULES = frozenset({"socket", "ssl", "select", "selectors", "contextlib", "functools"})
 LIFESPAN_WARNINGS = frozenset(rule.name for rule in RULES.values() if rule.code <= "AG108")
 
 
@@ -84,7 +86,12 @@ class Decider:
             return Decision(
                 rule=rule, severity="error", reason="it held the loop over the threshold"
             )
-        return Decision(rule=rule, severity=level, reason="the catalogue names it")
+        return Decision(
+            rule=rule,
+            severity=level,
+            reason="the catalogue names it",
+            once=rule.name in ONCE_RULES and rule.name not in self._levels,
+        )
 
     def _stall(self, sighting: Sighting, rule: Rule, level: Severity) -> Decision:
         if _in_lifespan(sighting):
@@ -102,6 +109,7 @@ class Decider:
                 rule=rule,
                 severity="warning",
                 reason="work that is done once per process",
+                once=True,
             )
         return Decision(rule=rule, severity=level, reason="it held the loop over the threshold")
 
@@ -141,11 +149,28 @@ class _Index:
         return row if inside else None
 
 
+def again(decision: Decision) -> Decision:
+    """The decision on what was to be done once, and was done for another request of the app."""
+    if not decision.once:
+        return decision
+    return replace(decision, severity="error", reason="it is done on request after request")
+
+
 def _rule(sighting: Sighting) -> Rule:
+    if sighting.rule == "socket" and sighting.named_by_caller and _has_client(sighting.stack):
+        return RULES["sync-client"]
     if sighting.rule is not None:
         return RULES[sighting.rule]
     charge = sighting.charge or Charge(cpu_ns=0, asleep_ns=0)
     return RULES["cpu-stall" if charge.cpu_ns >= charge.asleep_ns else "blocked-stall"]
+
+
+def _has_client(stack: Stack) -> bool:
+    """Whether a library stands between the user's line and the socket: it is a client, then."""
+    below = _between(stack)
+    return project_frame(stack) is not None and any(
+        frame.module.partition(".")[0] not in SOCKET_MODULES for frame in below
+    )
 
 
 def _between(stack: Stack) -> Stack:

@@ -15,7 +15,7 @@ from pytest_asyncguard import census, collect
 from pytest_asyncguard.attribute import Attributor
 from pytest_asyncguard.attribute.request import describe
 from pytest_asyncguard.catalog import clients, stdlib
-from pytest_asyncguard.decide import Decider
+from pytest_asyncguard.decide import Decider, again
 from pytest_asyncguard.model import (
     Charge,
     Endpoint,
@@ -117,6 +117,7 @@ class Guard:
         self._decider = Decider(settings.rule)
         self._attributor = Attributor(rootdir)
         self._apps: dict[int, tuple[Callable[[], object], int]] = {}
+        self._once: defaultdict[int, set[str]] = defaultdict(set)
         self._endpoints: set[tuple[str, str]] = set()
         self._test: str | None = None
         self._told_probes = False
@@ -272,6 +273,8 @@ class Guard:
         known = self._apps.get(id(app))
         if known is not None and known[0]() is app and known[1] == size:
             return
+        if known is not None and known[0]() is not app:
+            self._once.pop(id(app), None)  # another app, at the address of one that is gone
         try:
             self._apps[id(app)] = (weakref.ref(app), size)
         except TypeError:  # an app with __slots__
@@ -295,10 +298,15 @@ class Guard:
             [self._call(call, request, threshold) for call in calls],
             [self._stall(stall, request, threshold) for stall in stalls],
         )
-        self._findings += [
-            self._attributor.attribute(sighting, decision, self._test)
-            for sighting, decision in judged
-        ]
+        for sighting, decision in judged:
+            finding = self._attributor.attribute(sighting, decision, self._test)
+            if decision.once:
+                seen = self._once[id(watched.app)]
+                if finding.fingerprint in seen:
+                    made = again(decision)
+                    finding = self._attributor.attribute(sighting, made, self._test)
+                seen.add(finding.fingerprint)
+            self._findings.append(finding)
 
     def _call(self, call: RawCall, request: Request, threshold_ns: int) -> Sighting:
         row: Any = call.row
@@ -315,6 +323,7 @@ class Guard:
             spawned=call.spawned,
             twin=row.twin,
             named_by_caller=row.by_caller,
+            owned=getattr(row, "owned", False),
             request=request,
             count=call.count,
         )

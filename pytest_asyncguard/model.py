@@ -129,7 +129,8 @@ class Sighting:
     ``charge`` is the sum over ``count`` sightings, ``longest`` that of the longest one.
     ``timed``: the charge was measured around the call, and not put together from samples.
     ``named_by_caller``: the call is to be named after the library function that the user called,
-    since the probe saw only what that function did (an audit event).
+    since the probe saw only what that function did; ``owned``: methods are named after the class
+    in ``call``.
     """
 
     rule: str | None
@@ -144,6 +145,7 @@ class Sighting:
     threshold_ns: int = 0
     spawned: bool = False
     named_by_caller: bool = False
+    owned: bool = False
     twin: str | None = None
     request: Request | None = None
     count: int = 1
@@ -164,11 +166,15 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Whether a sighting counts. A sighting that does not has severity None, and always a reason."""
+    """Whether a sighting counts. A sighting that does not has severity None, and always a reason.
+
+    ``once``: it is no more than a warning as long as it happens once per app.
+    """
 
     rule: Rule
     severity: Severity | None
     reason: str
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from pytest_asyncguard.attribute.blame import Blame, blame, called_name, occurrence
+from pytest_asyncguard.attribute.blame import Blame, blame, called_name, library_called, occurrence
 from pytest_asyncguard.attribute.hint import hint
 from pytest_asyncguard.attribute.phase import owner_of, phase_of
+from pytest_asyncguard.catalog.clients import TWINS
 from pytest_asyncguard.identity import fingerprint
 from pytest_asyncguard.model import (
     Decision,
@@ -35,7 +36,12 @@ class Attributor:
         frame = blamed.frame
         phase = phase_of(blamed.stack, sighting.request, sighting.spawned)
         call = called_name(sighting, blamed)
-        sighting = replace(sighting, call=call)
+        library = library_called(blamed)
+        sighting = replace(
+            sighting,
+            call=call,
+            twin=TWINS.get(library, sighting.twin) if library is not None else sighting.twin,
+        )
         route = sighting.request.route if sighting.request is not None else None
         file = self.relative(frame.file)
         held = _spread(sighting, "held_ns")

@@ -8,10 +8,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_asyncguard.catalog.clients import SIBLINGS
 from pytest_asyncguard.model import Frame, Request, Sample, Sighting, Stack, project_frame
 
 # Library functions that only pass a call on; nobody means them when they call something.
-TRANSPARENT = frozenset({"contextlib", "functools", "asyncio", "anyio", "concurrent", "greenlet"})
+TRANSPARENT = frozenset({"contextlib", "functools", "asyncio", "anyio", "greenlet"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,13 +128,32 @@ def called_name(sighting: Sighting, blamed: Blame) -> str | None:
         return None
     index = project_frame(blamed.stack)
     below = blamed.stack if index is None else blamed.stack[index + 1 :]
-    if sighting.named_by_caller:
-        for frame in below:
-            if frame.module.partition(".")[0] not in TRANSPARENT and not frame.file.startswith("<"):
-                return frame.public or frame.function
-        if sighting.call == "sqlite3":
-            return f"sqlite3.{_method(blamed.frame) or _statement(sighting.detail)}"
-    return sighting.call
+    if not sighting.named_by_caller:
+        return sighting.call
+    method = _method(blamed.frame)
+    if sighting.call == "sqlite3" and not below:
+        return f"sqlite3.{method or _statement(sighting.detail)}"
+    called = [frame for frame in below if _can_be_meant(frame)]
+    if not called:
+        return sighting.call
+    library = called[0].module.partition(".")[0]
+    if sighting.owned and method and SIBLINGS.get(library, library) == sighting.call.partition(".")[0]:
+        return f"{sighting.call.rpartition('.')[0]}.{method}"
+    # A decorator's closure stands for the function below it that it decorates.
+    own = (frame for frame in called if frame.module.partition(".")[0] == library)
+    meant = next((frame for frame in own if "<locals>" not in frame.function), called[0])
+    return meant.public or meant.function
+
+
+def _can_be_meant(frame: Frame) -> bool:
+    return frame.module.partition(".")[0] not in TRANSPARENT and not frame.file.startswith("<")
+
+
+def library_called(blamed: Blame) -> str | None:
+    """The top-level name of the library that the user called."""
+    index = project_frame(blamed.stack)
+    below = blamed.stack if index is None else blamed.stack[index + 1 :]
+    return next((f.module.partition(".")[0] for f in below if _can_be_meant(f)), None)
 
 
 def _method(frame: Frame) -> str | None:

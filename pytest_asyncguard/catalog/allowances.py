@@ -26,6 +26,7 @@ ALLOWANCES: Final = (
         functions=("init", "MimeTypes.read", "MimeTypes.__init__", "MimeTypes.readfp"),
         reason="the tables of media types are read once per process",
     ),
+    Allowance(module="platform", reason="the platform is asked once per process"),
     Allowance(module="zoneinfo", reason="time zones are read once and cached"),
     Allowance(module="locale", reason="locale tables are read once per process"),
     Allowance(module="gettext", reason="message catalogues are read once and cached"),

@@ -27,6 +27,7 @@ def _calls(
     detail: Any = None,
     optional: bool = True,
     public: str | None = None,
+    owned: bool = False,
 ) -> tuple[Call, ...]:
     """Rows for the attributes ``names`` of ``module``, a ``?`` after those not in every version."""
     rows = []
@@ -41,6 +42,7 @@ def _calls(
                 detail=detail or (lambda args, kwargs: None),
                 twin=twin,
                 by_caller=True,
+                owned=owned,
                 optional=optional and word.endswith("?"),
             )
         )
@@ -100,15 +102,15 @@ HTTP: Final = (
             *_calls(f"{package}._client", "Client.send", "sync-client", _HTTPX, public=package),
         )
     ),
-    *_calls(
-        "urllib3.connectionpool", "HTTPConnectionPool.urlopen", "sync-client", _HTTPX
-    ),
-    *_calls("urllib3.poolmanager", "PoolManager.urlopen", "sync-client", _HTTPX),
+    *_calls("urllib3.connectionpool", "HTTPConnectionPool.urlopen", "sync-client", _HTTPX,
+            owned=True),
+    *_calls("urllib3.poolmanager", "PoolManager.urlopen", "sync-client", _HTTPX, owned=True),
     *_calls("urllib3.response", "HTTPResponse.stream?", "sync-client", _HTTPX, when=inside),
     *_calls("urllib.request", "OpenerDirector.open urlretrieve", "sync-client", _HTTPX),
     *_calls(
         "http.client",
-        "HTTPConnection.connect HTTPConnection.request HTTPConnection.getresponse",
+        "HTTPConnection.connect HTTPConnection.request HTTPConnection.endheaders "
+        "HTTPConnection.send HTTPConnection.getresponse",
         "sync-client",
         _HTTPX,
         public="http.client",
@@ -180,7 +182,14 @@ PROTOCOLS: Final = (
 )
 
 CLOUD: Final = (
-    *_calls("botocore.client", "BaseClient._make_api_call", "sync-client", _AIOBOTO),
+    Call(
+        target="botocore.client:BaseClient._make_api_call",
+        name="boto3.client._make_api_call",
+        rule="sync-client",
+        by_caller=True,
+        owned=True,
+        twin=_AIOBOTO,
+    ),
     *_calls("google.api_core.gapic_v1.method", "_GapicCallable.__call__", "sync-client", _THREAD),
     *_calls(
         "grpc._channel",
@@ -216,6 +225,7 @@ QUEUES: Final = (
         "Redis.execute_command Pipeline.execute PubSub.execute_command PubSub.parse_response",
         "sync-client",
         _REDIS,
+        owned=True,
     ),
     *_calls("redis.cluster", "RedisCluster.execute_command? ClusterPipeline.execute?",
             "sync-client", _REDIS),
@@ -398,6 +408,33 @@ CALLS: Final = (
     *FILES,
 )
 
+SIBLINGS: Final = {
+    "botocore": "boto3",
+    "s3transfer": "boto3",
+    "elastic_transport": "elasticsearch",
+    "httpcore": "httpx",
+}
+"""Libraries that people know by the name of another one."""
+
+TWINS: Final[dict[str, str | None]] = {
+    "openai": "await client.chat.completions.create(...), with openai.AsyncOpenAI",
+    "anthropic": "await client.messages.create(...), with anthropic.AsyncAnthropic",
+    "supabase": "supabase.acreate_client(...)",
+    "stripe": "the *_async methods of stripe",
+    "twilio": "the *_async methods of twilio, with AsyncTwilioHttpClient",
+    "slack_sdk": "await client.chat_postMessage(...), with slack_sdk's AsyncWebClient",
+    "docker": None,
+    "minio": None,
+    "elasticsearch": "elasticsearch.AsyncElasticsearch",
+    "opensearchpy": "opensearchpy.AsyncOpenSearch",
+    "google": None,
+    "celery": None,
+    "huggingface_hub": None,
+    "hvac": None,
+    "firebase_admin": None,
+}
+"""The async twins of libraries that sit on a wrapped one, by their top-level name."""
+
 CLIENTS: Final = (
     Client(target="requests:Session", rule="sync-client", twin=_HTTPX),
     Client(target="requests:session", rule="sync-client", twin=_HTTPX),
@@ -416,10 +453,10 @@ CLIENTS: Final = (
            quick="add add_all query expunge expunge_all expire_all"),
     Client(target="psycopg2:connect", rule="sync-database", twin=_PSYCOPG, quick="cursor"),
     Client(target="psycopg:connect", rule="sync-database", twin=_PSYCOPG, quick="cursor"),
-    Client(target="pymysql:connect", rule="sync-database", twin=_MYSQL, quick="cursor"),
-    Client(target="pymysql.connections:Connection", rule="sync-database", twin=_MYSQL,
+    Client(target="pymysql:connect", connects=True, rule="sync-database", twin=_MYSQL, quick="cursor"),
+    Client(target="pymysql.connections:Connection", connects=True, rule="sync-database", twin=_MYSQL,
            quick="cursor"),
-    Client(target="MySQLdb:connect", rule="sync-database", twin=_MYSQL, quick="cursor"),
+    Client(target="MySQLdb:connect", connects=True, rule="sync-database", twin=_MYSQL, quick="cursor"),
     Client(target="sqlite3:connect", rule="sync-database", twin="aiosqlite", quick="cursor"),
     Client(target="duckdb:connect", rule="sync-database", twin=_THREAD),
     Client(target="boto3:client", rule="sync-client", twin=_AIOBOTO,
@@ -427,7 +464,7 @@ CLIENTS: Final = (
     Client(target="boto3:resource", rule="sync-client", twin=_AIOBOTO,
            quick="Bucket Table Queue Object Topic"),
     Client(target="boto3:Session", rule="sync-client", twin=_AIOBOTO, quick="client resource"),
-    Client(target="docker:from_env", rule="sync-client", twin=_THREAD),
+    Client(target="docker:from_env", connects=True, rule="sync-client", twin=_THREAD),
     Client(target="docker:DockerClient", rule="sync-client", twin=_THREAD),
     Client(target="openai:OpenAI", rule="sync-client", twin="openai.AsyncOpenAI"),
     Client(target="openai:AzureOpenAI", rule="sync-client", twin="openai.AsyncAzureOpenAI"),
@@ -435,15 +472,15 @@ CLIENTS: Final = (
     Client(target="elasticsearch:Elasticsearch", rule="sync-client",
            twin="elasticsearch.AsyncElasticsearch"),
     Client(target="opensearchpy:OpenSearch", rule="sync-client", twin="opensearchpy.AsyncOpenSearch"),
-    Client(target="kafka:KafkaProducer", rule="sync-client", twin="aiokafka"),
-    Client(target="kafka:KafkaConsumer", rule="sync-client", twin="aiokafka"),
+    Client(target="kafka:KafkaProducer", connects=True, rule="sync-client", twin="aiokafka"),
+    Client(target="kafka:KafkaConsumer", connects=True, rule="sync-client", twin="aiokafka"),
     Client(target="confluent_kafka:Producer", rule="sync-client", twin="aiokafka", quick="produce"),
     Client(target="confluent_kafka:Consumer", rule="sync-client", twin="aiokafka"),
-    Client(target="pika:BlockingConnection", rule="sync-client", twin="aio_pika"),
-    Client(target="smtplib:SMTP", rule="sync-client", twin=_MAIL),
-    Client(target="smtplib:SMTP_SSL", rule="sync-client", twin=_MAIL),
-    Client(target="ftplib:FTP", rule="sync-client", twin=_THREAD),
-    Client(target="imaplib:IMAP4_SSL", rule="sync-client", twin=_THREAD),
+    Client(target="pika:BlockingConnection", connects=True, rule="sync-client", twin="aio_pika"),
+    Client(target="smtplib:SMTP", connects=True, rule="sync-client", twin=_MAIL),
+    Client(target="smtplib:SMTP_SSL", connects=True, rule="sync-client", twin=_MAIL),
+    Client(target="ftplib:FTP", connects=True, rule="sync-client", twin=_THREAD),
+    Client(target="imaplib:IMAP4_SSL", connects=True, rule="sync-client", twin=_THREAD),
     Client(target="paramiko:SSHClient", rule="sync-client", twin="asyncssh",
            quick="set_missing_host_key_policy load_system_host_keys"),
     Client(target="ldap3:Connection", rule="sync-client", twin=_THREAD),

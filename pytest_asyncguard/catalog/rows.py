@@ -32,12 +32,14 @@ class Call:
     ``target`` is ``module:attribute`` or ``module:Class.attribute``, ``also`` further places from
     which the same object is taken, ``when`` tells from the arguments whether it can block, and
     ``detail`` what of the arguments may be shown. ``by_caller``: name the finding after the
-    library function that the user called, not after this call.
+    library function that the user called, not after this call; ``owned``: and where that is a
+    method, under the class in ``name``, since it may be defined in a mixin or made at run time.
     """
 
     target: str
     rule: str
     name: str = ""
+    owned: bool = False
     also: tuple[str, ...] = ()
     when: Callable[[Arguments, Keywords], bool] = always
     detail: Callable[[Arguments, Keywords], str | None] = nothing
@@ -86,13 +88,15 @@ class Client:
     """A class or factory whose products have a synchronous API.
 
     It matters where a test replaces it whole: then no wrapped method is ever called, and each call
-    of a method of the double stands for one of the client. ``quick`` names those that do not block.
+    of a method of the double stands for one of the client. ``quick`` names those that do not block;
+    ``connects``: making one does.
     """
 
     target: str
     rule: str
     twin: str | None = None
     quick: str = ""
+    connects: bool = False
 
     @property
     def name(self) -> str:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
@@ -26,6 +25,8 @@ DETAIL: Final = "replaced by a test double"
 
 # Whether these really wait depends on threads and files which a double does not have.
 UNTOLD: Final = frozenset({"thread-wait", "file", "tls-context", "socket"})
+# Called after, or on the way to, what blocks.
+QUICK: Final = frozenset({"close", "cursor", "fetchall", "fetchmany", "fetchone"})
 PLAIN: Final = (FunctionType, BuiltinFunctionType, MethodType, functools.partial)
 
 
@@ -42,11 +43,16 @@ class Doubles:
 
     def __init__(self, clients: Iterable[Client]) -> None:
         self._clients = tuple(clients)
+        self._found: list[tuple[Client, object]] = []
         self._roles: dict[int, tuple[object, Role]] = {}
         self._rows: dict[tuple[str, str], Call] = {}
 
+    def modules(self) -> set[str]:
+        return {client.target.partition(":")[0] for client in self._clients}
+
     def clear(self) -> None:
         self._roles.clear()
+        self._found.clear()
 
     def put(self, target: object, name: str, original: object) -> Any:
         """``target.name`` was replaced. Returns what is to stand there instead, or None."""
@@ -72,19 +78,15 @@ class Doubles:
             call = self._method(target, name, original)
         return Role(call, client) if call or client else None
 
-    def _client(self, original: object) -> Client | None:
-        for client, found in self._found():
-            if found is original:
-                return client
-        return None
-
-    def _found(self) -> Iterator[tuple[Client, object]]:
+    def met(self, module: ModuleType) -> None:
+        """``module`` was imported: remember its clients, before a test can replace them."""
         for client in self._clients:
-            module, _, name = client.target.partition(":")
-            if (imported := sys.modules.get(module)) is not None:
-                found = vars(imported).get(name)
-                if found is not None:
-                    yield client, found
+            home, _, name = client.target.partition(":")
+            if home == module.__name__ and (found := vars(module).get(name)) is not None:
+                self._found.append((client, found))
+
+    def _client(self, original: object) -> Client | None:
+        return next((client for client, found in self._found if found is original), None)
 
     def _method(self, target: object, name: str, original: object) -> Call | None:
         """A method of a client that was replaced on its class, or on one object."""
@@ -93,9 +95,9 @@ class Doubles:
             return None
         if inspect.iscoroutinefunction(original):
             return None
-        for client, found in self._found():
+        for client, found in self._found:
             if isinstance(found, type) and issubclass(cls, found):
-                if name in client.quick.split():
+                if name in QUICK or name in client.quick.split():
                     return None
                 return self._of_client(client, f"{client.name}.{name}")
         return None
@@ -134,21 +136,23 @@ class Doubles:
 
     def _called(self, role: Role, path: list[str]) -> Call | None:
         """The row for a call of what ``path`` leads to from a double with this role."""
-        if not path:
-            return self._row(role.call, role.call.name) if role.call is not None else None
+        if not path and role.call is not None:
+            return self._row(role.call, role.call.name)
         if role.client is None:
             return None
-        quick = role.client.quick.split()
+        if not path:
+            return self._of_client(role.client, role.client.name) if role.client.connects else None
+        quick = QUICK.union(role.client.quick.split())
         name = role.client.name
         words = [word for word in path if not word.startswith("__")]
         for index, word in enumerate(words):
             if word == "()":
-                if index and words[index - 1] not in ("()", *quick):
+                if index and words[index - 1] not in {"()", *quick}:
                     return None  # called on what a blocking call has answered
                 continue
             name += f".{word}"
         last = words[-1] if words else "()"
-        if last in ("()", "", *quick) or last.startswith("_"):
+        if last in {"()", "", *quick} or last.startswith("_"):
             return None
         return self._of_client(role.client, name)
 
@@ -173,6 +177,8 @@ class DoubleProbe:
         return None
 
     def install(self) -> None:
+        for module in sorted(self._doubles.modules()):
+            self._watch.when_imported(module, self._doubles.met)
         self._watch.when_imported("unittest.mock", self._patch_mock)
         self._watch.when_imported("_pytest.monkeypatch", self._patch_monkeypatch)
 

@@ -153,9 +153,16 @@ def public_name(module: str, function: str) -> str:
     if not module or parts[0].startswith("<"):
         return module or function
     home = module.split(".")
+    defined = _attribute(module, parts[0])
     for length in range(1, len(home)):
-        package = sys.modules.get(".".join(home[:length]))
-        exported = vars(package).get(parts[0]) if package is not None else None
-        if exported is not None and getattr(exported, "__module__", None) == module:
-            return ".".join((*home[:length], *parts))
-    return ".".join((*home, *parts))
+        package = ".".join(home[:length])
+        # By identity: httpx sets __module__ of what it exports to its own name.
+        if defined is not None and _attribute(package, parts[0]) is defined:
+            return ".".join((package, *parts))
+    return ".".join((module, *parts))
+
+
+def _attribute(module: str, name: str) -> object:
+    """Not getattr: a module may import on demand."""
+    found = sys.modules.get(module)
+    return vars(found).get(name) if found is not None else None

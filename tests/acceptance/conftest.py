@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import pytest
 
-Outcome = Literal["passed", "failed", "error", "skipped", "both"]
+Outcome = Literal["passed", "failed", "error", "skipped", "xfailed", "both"]
 """``both``: the test failed and its teardown did, too."""
 
 
@@ -141,7 +141,8 @@ def _junit(path: Path) -> tuple[dict[str, Outcome], dict[str, str]]:
         outcome: Outcome = "passed"
         for child in case:
             if child.tag in ("failure", "error", "skipped"):
-                outcome = "failed" if child.tag == "failure" else child.tag  # type: ignore[assignment]
+                kind = "xfailed" if child.get("type") == "pytest.xfail" else child.tag
+                outcome = "failed" if kind == "failure" else kind  # type: ignore[assignment]
                 messages[name] = child.get("message", "")
         # A test whose teardown fails as well has two entries.
         outcomes[name] = "both" if name in outcomes and outcome != outcomes[name] else outcome

@@ -1,0 +1,197 @@
+"""What the probes' tests share: a guard that is installed, and a clock that does as it is told.
+
+Nothing may stay patched when a guard is gone: each test that installs one is held to that.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import sys
+import threading
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from pytest_asyncguard.catalog import stdlib
+from pytest_asyncguard.guard import Installation
+from pytest_asyncguard.probes import holds
+from pytest_asyncguard.probes.clock import ThreadClock
+from pytest_asyncguard.probes.holds import Inbox, RawCall, WatchedRequest, fold
+from pytest_asyncguard.probes.requests import Drive
+from pytest_asyncguard.probes.stacks import RawStack
+
+MS = 1_000_000
+
+WATCHED_MODULES = (
+    "asyncio.events",
+    "asyncio.base_events",
+    "asyncio.tasks",
+    "builtins",
+    "io",
+    "os",
+    "queue",
+    "select",
+    "selectors",
+    "shutil",
+    "socket",
+    "sqlite3",
+    "sqlite3.dbapi2",
+    "ssl",
+    "starlette.applications",
+    "starlette.routing",
+    "subprocess",
+    "threading",
+    "time",
+    *sorted({row.target.partition(":")[0] for row in stdlib.CALLS}),
+)
+
+
+@dataclass(slots=True)
+class Watched:
+    """A run of the guard, as far as the probes know of it.
+
+    ``failures`` are exceptions inside the guard: a test that provokes one takes it out.
+    """
+
+    inbox: Inbox
+    installation: Installation | None = None
+    failures: list[tuple[str, BaseException]] = field(default_factory=list)
+
+    def request(self, **scope: Any) -> WatchedRequest:
+        return WatchedRequest(None, {"type": "http", **scope}, self.inbox)
+
+    def drive(self, coroutine: Coroutine[Any, Any, None]) -> Drive:
+        """``coroutine`` as the app's part in a request."""
+        return Drive(coroutine, self.request())
+
+    def calls(self) -> list[RawCall]:
+        """The known calls of all requests, one for each place and way."""
+        return [call for request in self.inbox.requests.values() for call in fold(request.calls)]
+
+    def names(self) -> list[str]:
+        return [call.row.name for call in self.calls()]
+
+
+@pytest.fixture(name="inbox_open")
+def _inbox_open() -> Iterator[Watched]:
+    """A run without any probe: what is seen is what the test itself installs."""
+    failures: list[tuple[str, BaseException]] = []
+    box = Inbox(100 * MS, lambda: None, lambda part, error: failures.append((part, error)))
+    holds.push_inbox(box)
+    try:
+        yield Watched(box, failures=failures)
+    finally:
+        holds.pop_inbox(box)
+    assert failures == []
+
+
+@pytest.fixture(name="guard_installed")
+def _guard_installed(inbox_open: Watched) -> Iterator[Watched]:
+    """A run with every probe, after which no module is other than it was before."""
+    for name in WATCHED_MODULES:
+        importlib.import_module(name)
+    before = snapshot()
+    finders, callbacks = list(sys.meta_path), list(gc.callbacks)
+    inbox_open.installation = installation = Installation()
+    installation.install()
+    try:
+        yield inbox_open
+    finally:
+        installation.uninstall()
+    after = snapshot()
+    assert [name for name in before if after.get(name) is not before[name]] == []
+    assert [name for name in after if name not in before] == []
+    assert (sys.meta_path, gc.callbacks) == (finders, callbacks)
+    assert holds.open_holds == {}
+    assert not any(thread.name == "asyncguard-sampler" for thread in threading.enumerate())
+
+
+def snapshot() -> dict[str, object]:
+    """All that can be called or looked up in a module or in a class of one, by its full name."""
+    found: dict[str, object] = {}
+    for name in WATCHED_MODULES:
+        module = sys.modules[name]
+        for key, value in vars(module).items():
+            if callable(value):
+                found[f"{name}:{key}"] = value
+            if isinstance(value, type) and value.__module__ not in ("builtins", "_io"):
+                for attribute, member in vars(value).items():
+                    # What an abstract class keeps about its subclasses changes as they are used.
+                    if not attribute.startswith("_abc_"):
+                        found[f"{name}:{key}.{attribute}"] = member
+    return found
+
+
+class FakeClock:
+    """The clocks of one thread, moved by hand; in nanoseconds.
+
+    A thread computes, sleeps, waits for a processor, or waits for the GIL which another one holds.
+    """
+
+    def __init__(self) -> None:
+        self.wall = 10**12
+        self.cpu = 0
+        self.queued = 0
+        self.others = 0
+        self.wakeups = 0
+        self.readings = 0
+
+    def compute(self, ns: int) -> None:
+        self.wall += ns
+        self.cpu += ns
+
+    def sleep(self, ns: int, *, others: int = 0) -> None:
+        """Sleep, while other threads of the process compute for ``others``."""
+        self.wall += ns
+        self.others += others
+        self.wakeups += 1
+
+    def queue(self, ns: int) -> None:
+        """Be ready to run, and wait for a processor."""
+        self.wall += ns
+        self.queued += ns
+
+    def starve(self, ns: int) -> None:
+        """Ask for the GIL once every switch interval, while another thread computes with it."""
+        self.wall += ns
+        self.others += ns
+        self.wakeups += 1 + ns // int(sys.getswitchinterval() * 1e9)
+
+    def _queued(self, fd: int | None) -> int:
+        self.readings += 1
+        return self.queued
+
+    def attach(self, monkeypatch: pytest.MonkeyPatch, sources: object) -> None:
+        """Let ``sources`` take their figures from here."""
+        for name, figure in (
+            ("wall", lambda: self.wall),
+            ("thread", lambda: self.cpu),
+            ("process", lambda: self.cpu + self.others),
+            ("wakeups", lambda: self.wakeups),
+            ("open_queue", lambda: None),
+            ("queued", self._queued),
+        ):
+            monkeypatch.setattr(sources, name, figure)
+
+
+@pytest.fixture(name="fake_clock")
+def _fake_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The guard's clock for this thread, moved by hand."""
+    clock = FakeClock()
+    clock.attach(monkeypatch, holds.sources)
+    thread_clock = ThreadClock(holds.sources, holds.collections)
+    monkeypatch.setattr(holds._this_thread, "clock", thread_clock)
+    return clock
+
+
+def functions(stack: RawStack) -> list[str]:
+    """The names of the functions on a stack, innermost first."""
+    return [code.co_qualname for code in stack[::2]]  # type: ignore[attr-defined]
+
+
+@pytest.fixture(name="functions")
+def _functions() -> Any:
+    return functions

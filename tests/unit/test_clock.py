@@ -1,0 +1,319 @@
+"""The guard's clock: time on the CPU plus time asleep, and nothing that others are to blame for."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_asyncguard.probes import clock, holds
+from pytest_asyncguard.probes.clock import (
+    SHARED_NS,
+    Collections,
+    Reading,
+    Sources,
+    ThreadClock,
+    charge,
+)
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import FakeClock
+
+MS = 1_000_000
+CLOCKS = (
+    time.monotonic,
+    time.monotonic_ns,
+    time.perf_counter,
+    time.perf_counter_ns,
+    time.process_time,
+    time.process_time_ns,
+    time.time,
+    time.time_ns,
+)
+
+
+def measured(fake: FakeClock, happens: Callable[[FakeClock], None]) -> tuple[int, int]:
+    """What the guard's clock charges for what happens."""
+    thread_clock = ThreadClock(holds.sources, holds.collections)
+    opened = fake.wall
+    began = thread_clock.begin(opened)
+    happens(fake)
+    return thread_clock.end(began, opened, fake.wall)
+
+
+def computing_and_waiting_for_a_processor(fake: FakeClock) -> None:
+    fake.compute(10 * MS)
+    fake.queue(50 * MS)
+    fake.compute(10 * MS)
+
+
+def computing_against_a_busy_thread(fake: FakeClock) -> None:
+    fake.compute(40 * MS)
+    fake.starve(120 * MS)
+    fake.compute(40 * MS)
+
+
+def computing_then_sleeping(fake: FakeClock) -> None:
+    fake.compute(30 * MS)
+    fake.sleep(70 * MS)
+
+
+@pytest.mark.parametrize(
+    ("happens", "cpu_ms", "asleep_ms"),
+    [
+        (lambda fake: fake.compute(20 * MS), 20, 0),
+        (lambda fake: fake.sleep(150 * MS), 0, 150),
+        (computing_then_sleeping, 30, 70),
+        (computing_and_waiting_for_a_processor, 20, 0),
+        (computing_against_a_busy_thread, 80, 0),
+        (lambda fake: fake.sleep(150 * MS, others=150 * MS), 0, 150),
+        (lambda fake: fake.queue(300 * MS), 0, 0),
+    ],
+    ids=[
+        "computing",
+        "sleeping",
+        "both",
+        "on a busy machine",
+        "starved of the GIL",
+        "asleep while native threads compute",
+        "never run",
+    ],
+)
+def test_a_stretch_is_charged_with_its_own_time_only(
+    fake_clock: FakeClock, happens: Callable[[FakeClock], None], cpu_ms: int, asleep_ms: int
+) -> None:
+    """Computing and sleeping count; waiting for a processor or for the GIL does not."""
+    assert measured(fake_clock, happens) == (cpu_ms * MS, asleep_ms * MS)
+
+
+readings = st.builds(
+    Reading,
+    wall=st.integers(0, 10**10),
+    cpu=st.integers(0, 10**10),
+    queued=st.integers(0, 10**10),
+    others=st.integers(-(10**6), 10**10),
+    wakeups=st.integers(0, 10**4),
+)
+
+
+@given(began=readings, passed=readings, late=st.integers(0, SHARED_NS), excused=st.integers(0))
+def test_a_charge_lies_within_its_stretch(
+    began: Reading, passed: Reading, late: int, excused: int
+) -> None:
+    """Clocks of different grain may disagree: no charge is negative, or longer than it took."""
+    ended = Reading(*map(sum, zip(began, passed, strict=True)))
+    opened = began.wall + late
+    cpu, asleep = charge(began, ended, opened, excused)
+    assert cpu >= 0
+    assert asleep >= 0
+    assert cpu + asleep <= max(0, ended.wall - opened)
+
+
+@pytest.mark.parametrize("excused", [0, 3 * MS, 25 * MS])
+def test_an_excused_stretch_is_taken_off_the_time_on_the_cpu(excused: int) -> None:
+    """A garbage collection computes; it never makes the rest of the stretch negative."""
+    began, ended = Reading(0, 0, 0, 0, 0), Reading(20 * MS, 20 * MS, 0, 0, 0)
+    assert charge(began, ended, 0, excused) == (max(0, 20 * MS - excused), 0)
+
+
+def test_stretches_that_begin_together_share_a_reading(fake_clock: FakeClock) -> None:
+    """A full reading costs as much as a short step: one serves for a millisecond."""
+    thread_clock = ThreadClock(holds.sources, holds.collections)
+    first = thread_clock.begin(fake_clock.wall)
+    fake_clock.compute(SHARED_NS)
+    assert thread_clock.begin(fake_clock.wall) is first
+    fake_clock.compute(1)
+    assert thread_clock.begin(fake_clock.wall) == thread_clock.read()
+
+
+@pytest.mark.parametrize("earlier", [0, SHARED_NS])
+def test_what_went_before_the_stretch_is_not_charged(fake_clock: FakeClock, earlier: int) -> None:
+    """The reading with which a stretch begins may be older than the stretch."""
+    thread_clock = ThreadClock(holds.sources, holds.collections)
+    fake_clock.compute(earlier)
+    opened = fake_clock.wall
+    began = thread_clock.begin(opened)
+    fake_clock.compute(30 * MS)
+    cpu, asleep = thread_clock.end(began, opened, fake_clock.wall)
+    assert (cpu, asleep) == (30 * MS, 0)
+
+
+def test_a_short_stretch_is_measured_cheaply(fake_clock: FakeClock) -> None:
+    """Below a millisecond the thread's CPU clock is enough: the rest is no matter."""
+    thread_clock = ThreadClock(holds.sources, holds.collections)
+    opened = fake_clock.wall
+    began = thread_clock.begin(opened)
+    fake_clock.compute(100_000)
+    fake_clock.sleep(200_000)
+    read = fake_clock.readings
+    assert thread_clock.end(began, opened, fake_clock.wall) == (100_000, 200_000)
+    assert fake_clock.readings == read
+
+
+# --- garbage collections -----------------------------------------------------------------------
+
+
+@pytest.fixture(name="collections_on")
+def _collections_on(fake_clock: FakeClock) -> Collections:
+    return Collections(holds.sources)
+
+
+def collect(
+    collections: Collections, fake: FakeClock, milliseconds: int, generation: int = 2
+) -> None:
+    info = {"generation": generation}
+    collections.callback("start", info)
+    fake.compute(milliseconds * MS)
+    collections.callback("stop", info)
+
+
+def test_the_longest_full_collection_is_excused(
+    collections_on: Collections, fake_clock: FakeClock
+) -> None:
+    """One may fall into any hold; a hold with several made the garbage itself."""
+    opened = fake_clock.wall
+    for took in (30, 900, 20):
+        collect(collections_on, fake_clock, took)
+    assert collections_on.excused(threading.get_ident(), opened) == 900 * MS
+
+
+def test_a_young_collection_is_not_excused(
+    collections_on: Collections, fake_clock: FakeClock
+) -> None:
+    """Young collections follow from what the hold itself allocates."""
+    opened = fake_clock.wall
+    collect(collections_on, fake_clock, 30, generation=1)
+    assert collections_on.excused(threading.get_ident(), opened) == 0
+
+
+def test_a_collection_before_the_stretch_is_not_excused(
+    collections_on: Collections, fake_clock: FakeClock
+) -> None:
+    """What was over when the stretch began took nothing of it."""
+    collect(collections_on, fake_clock, 30)
+    assert collections_on.excused(threading.get_ident(), fake_clock.wall + 1) == 0
+
+
+def test_a_collection_is_excused_in_its_own_thread_only(
+    collections_on: Collections, fake_clock: FakeClock
+) -> None:
+    """To the other threads it is a wait for the GIL, which the clock tells by itself."""
+    opened = fake_clock.wall
+    other = threading.Thread(target=collect, args=(collections_on, fake_clock, 30))
+    other.start()
+    other.join()
+    assert collections_on.excused(threading.get_ident(), opened) == 0
+
+
+def test_a_collection_that_had_begun_before_the_guard_is_no_error(
+    collections_on: Collections,
+) -> None:
+    """The callback may be added between the start and the stop of a collection."""
+    collections_on.callback("stop", {"generation": 2})
+    assert collections_on.excused(threading.get_ident(), 0) == 0
+
+
+def test_collections_are_heard_of_until_uninstalled() -> None:
+    """The callback is taken out again, and what it knew is forgotten."""
+    before = list(gc.callbacks)
+    collections = Collections(Sources())
+    collections.install()
+    gc.collect()
+    assert collections.excused(threading.get_ident(), 0) > 0
+    collections.uninstall()
+    collections.uninstall()
+    assert gc.callbacks == before
+    assert collections.excused(threading.get_ident(), 0) == 0
+
+
+# --- the system's clocks -----------------------------------------------------------------------
+
+
+def test_sleep_is_asleep() -> None:
+    """On the real clocks, a sleep counts as such, and not as computing."""
+    thread_clock = ThreadClock(Sources(), Collections(Sources()))
+    opened = time.perf_counter_ns()
+    began = thread_clock.begin(opened)
+    time.sleep(0.01)
+    _, asleep = thread_clock.end(began, opened, time.perf_counter_ns())
+    thread_clock.close()
+    assert asleep >= 9 * MS
+
+
+def test_computing_is_on_the_cpu() -> None:
+    """On the real clocks, computing counts as such, whatever else the machine does."""
+    thread_clock = ThreadClock(Sources(), Collections(Sources()))
+    opened = time.perf_counter_ns()
+    began = thread_clock.begin(opened)
+    until = time.thread_time_ns() + 10 * MS
+    while time.thread_time_ns() < until:
+        pass
+    cpu, _ = thread_clock.end(began, opened, time.perf_counter_ns())
+    thread_clock.close()
+    assert cpu >= 10 * MS
+
+
+@pytest.mark.parametrize("module", [clock, holds])
+def test_no_clock_stands_in_a_namespace_where_it_could_be_replaced(module: object) -> None:
+    """Libraries that freeze time replace clocks in every module that imported one by name."""
+    assert [value for value in vars(module).values() if value in CLOCKS] == []
+
+
+def test_a_frozen_clock_does_not_stop_the_guards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time that stands still for the app passes for the guard."""
+    frozen = Sources()
+    monkeypatch.setattr(time, "perf_counter_ns", lambda: 0)
+    assert frozen.wall() > 0
+
+
+def test_without_figures_of_the_platform_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing tells of queues or wake-ups, they are zero: such waits count as sleep."""
+    monkeypatch.setitem(sys.modules, "resource", None)
+    sources = Sources()
+    assert (sources.wakeups(), sources.queued(None)) == (0, 0)
+
+
+linux_only = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+
+
+def open_schedstats() -> list[str]:
+    links = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the descriptor of the listing itself
+            links.append(str(descriptor.readlink()))
+    return sorted(link for link in links if link.endswith("/schedstat"))
+
+
+@linux_only
+def test_a_closed_clock_has_no_open_file() -> None:
+    """Closing gives the descriptor back, and may be repeated."""
+    before = open_schedstats()
+    thread_clock = ThreadClock(Sources(), Collections(Sources()))
+    assert len(open_schedstats()) == len(before) + 1
+    thread_clock.close()
+    thread_clock.close()
+    assert open_schedstats() == before
+
+
+def use_the_clock() -> None:
+    holds._this_thread.clock.read()
+
+
+@linux_only
+def test_a_thread_that_ends_leaves_no_file_open() -> None:
+    """TestClient starts a loop thread for each request: a descriptor for each would run out."""
+    before = open_schedstats()
+    for _ in range(3):
+        thread = threading.Thread(target=use_the_clock)
+        thread.start()
+        thread.join()
+    assert open_schedstats() == before
