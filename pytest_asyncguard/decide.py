@@ -1,4 +1,4 @@
-"""Decide: Sighting -> Decision. Does it count, and how much?
+"""Decide: Sighting -> Decision, whether it counts, and how much.
 
 Every answer has a reason, the negative ones above all. Works on plain frames, so each question
 can be tested with a written stack.
@@ -134,7 +134,9 @@ class _Index:
             return None
         key = (frame.module, frame.function)
         if key not in self._known:
-            self._known[key] = next(filter(None, (self._match(row, *key) for row in self._rows(key))), None)
+            self._known[key] = next(
+                filter(None, (self._match(row, *key) for row in self._rows(key))), None
+            )
         return self._known[key]
 
     def _rows(self, key: tuple[str, str]) -> Sequence[Allowance]:
@@ -221,8 +223,10 @@ def reconcile(
         # has nothing but samples.
         timed = sum(call.weight_ns for call in stall.known if site(call.stack) in at)
         part = sum(sample.weight_ns for sample in remaining)
-        held = min(charge.held_ns * part // total if total else charge.held_ns,
-                   max(0, charge.held_ns - timed))
+        held = min(
+            charge.held_ns * part // total if total else charge.held_ns,
+            max(0, charge.held_ns - timed),
+        )
         rest = _share(charge, held, max(1, charge.held_ns))
         if rest.held_ns >= stall.threshold_ns:
             left.append(replace(stall, samples=tuple(remaining), charge=rest))
@@ -239,9 +243,7 @@ def site(stack: Stack) -> object:
 
 
 def _share(charge: Charge, part: int, total: int) -> Charge:
-    return Charge(
-        cpu_ns=charge.cpu_ns * part // total, asleep_ns=charge.asleep_ns * part // total
-    )
+    return Charge(cpu_ns=charge.cpu_ns * part // total, asleep_ns=charge.asleep_ns * part // total)
 
 
 def _charged(call: Sighting, more: Charge) -> Sighting:

@@ -41,6 +41,8 @@ from pytest_asyncguard.probes.sqlalchemy import SqlalchemyProbe
 from pytest_asyncguard.probes.sqlite import SqliteProbe
 from pytest_asyncguard.probes.stacks import Reader
 from pytest_asyncguard.probes.steps_asyncio import AsyncioSteps
+from pytest_asyncguard.probes.steps_trio import TrioSteps
+from pytest_asyncguard.probes.steps_uvloop import UvloopSteps
 from pytest_asyncguard.transport import Telling
 
 
@@ -59,6 +61,8 @@ class Installation:
             AuditProbe(stdlib.AUDIT),
             RequestProbe(self.watch),
             AsyncioSteps(),
+            UvloopSteps(self.watch),
+            TrioSteps(self.watch),
             Sampler(),
         )
         self._installed: list[Probe] = []
@@ -166,8 +170,9 @@ class Guard:
         async def app() -> None:
             loop = asyncio.get_running_loop()
             done = loop.create_future()
-            time.sleep(1e-9)
-            loop.call_soon(lambda: done.set_result(time.sleep(1e-9)))
+            time.sleep(1e-9)  # noqa: ASYNC251 - the known block
+            loop.call_soon(time.sleep, 1e-9)
+            loop.call_soon(done.set_result, None)
             await done
 
         async def run() -> None:
@@ -334,9 +339,7 @@ class Guard:
             call=None,
             samples=tuple(self._samples(stall)),
             known=tuple(
-                Sample(
-                    stack=self._reader.read(call.stack), weight_ns=call.cpu_ns + call.asleep_ns
-                )
+                Sample(stack=self._reader.read(call.stack), weight_ns=call.cpu_ns + call.asleep_ns)
                 for call in fold(stall.calls)
             ),
             charge=Charge(cpu_ns=stall.cpu_ns, asleep_ns=stall.asleep_ns),

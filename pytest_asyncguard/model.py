@@ -1,6 +1,7 @@
 """The data that crosses the stages, in the order in which it flows.
 
-    probes -> Sighting -> decide -> Decision -> attribute -> Finding -> collect -> RunReport -> render, gate
+    probes -> Sighting -> decide -> Decision -> attribute -> Finding
+           -> collect -> RunReport -> render, gate
 
 Everything here is plain: strings, numbers and tuples. No frame, code object or exception survives
 past the probes. Paths are as the interpreter gave them until ``attribute`` makes them relative to

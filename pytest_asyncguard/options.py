@@ -101,7 +101,9 @@ def _rule_levels(values: object) -> dict[str, Level]:
         rule = rules.find(name)
         if not equals or rule is None or level.strip() not in get_args(Level):
             names = ", ".join(rules.RULES)
-            raise BadItem(value, f"NAME=error|warning|off, where NAME is a code or one of {names}")
+            raise BadItemError(
+                value, f"NAME=error|warning|off, where NAME is a code or one of {names}"
+            )
         levels[rule.name] = level.strip()  # type: ignore[assignment]
     return levels
 
@@ -115,7 +117,9 @@ def _reports(values: object) -> tuple[ReportFile, ...]:
     for value in _items(values):
         name, colon, path = value.partition(":")
         if name not in REPORTS or (colon and not path):
-            raise BadItem(value, f"FORMAT:PATH, where FORMAT is {', '.join(REPORTS)}; PATH - prints it")
+            raise BadItemError(
+                value, f"FORMAT:PATH, where FORMAT is {', '.join(REPORTS)}; PATH - prints it"
+            )
         if not path:
             path = f"asyncguard.{name}"
         found.append(ReportFile(format=name, path=None if path == "-" else path))
@@ -130,7 +134,7 @@ def _items(values: object) -> list[str]:
     return [item for value in values for item in [str(value).strip()] if item]
 
 
-class BadItem(ValueError):
+class BadItemError(ValueError):
     """One item of several is wrong."""
 
     def __init__(self, item: str, allowed: str) -> None:
@@ -143,8 +147,11 @@ class BadItem(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """A row of the table. ``field`` is the name in ``Settings``, the report and, with the prefix
-    ``asyncguard_``, the ini file."""
+    """A row of the table.
+
+    ``field`` is the name in ``Settings`` and the report; ``plural``, where there is one, that in
+    the ini file, which has the prefix ``asyncguard_``.
+    """
 
     field: str
     parse: Callable[[object], Any]
@@ -160,7 +167,9 @@ class Option:
 
     @property
     def ini(self) -> str:
-        return "asyncguard" if self.field == "enabled" else f"asyncguard_{self.plural or self.field}"
+        return (
+            "asyncguard" if self.field == "enabled" else f"asyncguard_{self.plural or self.field}"
+        )
 
     @property
     def dest(self) -> str:
@@ -281,15 +290,13 @@ def read(
                 parsed = {**(before or {}), **parsed}
             values[option.field] = parsed
     settings = Settings(**values)
-    return replace(
-        settings, source=tuple(os.path.join(folder, path) for path in settings.source)
-    )
+    return replace(settings, source=tuple(os.path.join(folder, path) for path in settings.source))
 
 
 def _parsed(option: Option, where: str, value: object) -> Any:
     try:
         return option.parse(value)
-    except BadItem as error:
+    except BadItemError as error:
         raise pytest.UsageError(f"{where}: {error.item!r} is not {error}") from None
     except (ValueError, TypeError) as error:
         raise pytest.UsageError(f"{where}: {value!r} is not {_one_of(error)}") from None

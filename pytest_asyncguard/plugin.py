@@ -1,12 +1,12 @@
 """The pytest plugin: hooks, each of which delegates.
 
-     pytest_load_initial_conftests    the probes are installed, before the app can be imported
-            |
-     loop thread: a request holds the loop -> Sighting -> decide -> attribute -> Finding
-                                                                                    |
-     pytest_runtest_makereport        findings ride on the TestReport (xdist, crashes, reruns)
-            |                                                                       v
-     controller: collect -> RunReport -> render, gate -> exit status
+pytest_load_initial_conftests    the probes are installed, before the app can be imported
+|
+loop thread: a request holds the loop -> Sighting -> decide -> attribute -> Finding
+|
+pytest_runtest_makereport        findings ride on the TestReport (xdist, crashes, reruns)
+|                                                                       v
+controller: collect -> RunReport -> render, gate -> exit status
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, None, None]:
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, Any, None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     outcome = yield
     if (session := _of(item.config)) is not None:
-        session.report(item, outcome.get_result())
+        session.report(outcome.get_result())
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

@@ -14,7 +14,7 @@ import sys
 import time
 import warnings
 from collections import defaultdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -82,7 +82,8 @@ class Session:
         if self._guard.inactive is not None:
             return f"asyncguard: INACTIVE ({self._guard.inactive})"
         threshold = duration(self.settings.threshold)
-        return f"asyncguard: {self.settings.mode}, threshold {threshold}, scope {self.settings.scope}"
+        mode, scope = self.settings.mode, self.settings.scope
+        return f"asyncguard: {mode}, threshold {threshold}, scope {scope}"
 
     def _warn(self, text: str) -> None:
         """Say it among pytest's warnings, past the filters: it must not fail a test."""
@@ -108,7 +109,7 @@ class Session:
         self._of_test = options.for_test(self.settings, marks, item.nodeid)
         self._guard.begin(item.nodeid, self._of_test)
 
-    def report(self, item: pytest.Item, report: pytest.TestReport) -> None:
+    def report(self, report: pytest.TestReport) -> None:
         """Put on ``report`` what was seen, and fail it where that is the mode.
 
         What was seen while fixtures were set up waits for the test's own report: a failed set-up
@@ -128,16 +129,15 @@ class Session:
         text = terminal.failure_text(guilty)
         if report.outcome == "passed" and not hasattr(report, "wasxfail"):
             report.outcome = "failed"
-            report.longrepr = text if not self._is_worker else str(text)
+            # pytest takes whatever has a ``toterminal``; xdist sends text only.
+            report.longrepr = str(text) if self._is_worker else text  # type: ignore[assignment]
         elif report.outcome == "failed":
             report.sections.append(("asyncguard", str(text)))
         elif hasattr(report, "wasxfail"):
             report.outcome = "skipped"  # the failure that was expected
 
     def _counts(self, finding: Finding) -> bool:
-        return finding.status == "new" and (
-            finding.severity == "error" or self._of_test.strict
-        )
+        return finding.status == "new" and (finding.severity == "error" or self._of_test.strict)
 
     # --- the run -----------------------------------------------------------------------------
 
@@ -185,7 +185,7 @@ class Session:
     def _run_info(self) -> RunInfo:
         collected = self._collected
         return RunInfo(
-            started=datetime.fromtimestamp(self._started, timezone.utc).isoformat(),
+            started=datetime.fromtimestamp(self._started, UTC).isoformat(),
             seconds=round(time.perf_counter() - self._clock, 3),
             python=platform.python_version(),
             platform=sys.platform,
@@ -201,7 +201,7 @@ class Session:
     def summary(self, terminalreporter: Any) -> None:
         if self._report is None or self._verdict is None:
             return
-        tw = terminalreporter._tw
+        tw = terminalreporter._tw  # noqa: SLF001 - the writer that renderers of pytest use
         terminal.summary(
             tw,
             self._report,

@@ -109,6 +109,4 @@ def _spread(sighting: Sighting, field: str) -> Spread | None:
     if sighting.charge is None:
         return None
     longest = sighting.longest or sighting.charge
-    return Spread(
-        max=getattr(longest, field) / 1e9, total=getattr(sighting.charge, field) / 1e9
-    )
+    return Spread(max=getattr(longest, field) / 1e9, total=getattr(sighting.charge, field) / 1e9)

@@ -137,7 +137,11 @@ def called_name(sighting: Sighting, blamed: Blame) -> str | None:
     if not called:
         return sighting.call
     library = called[0].module.partition(".")[0]
-    if sighting.owned and method and SIBLINGS.get(library, library) == sighting.call.partition(".")[0]:
+    if (
+        sighting.owned
+        and method
+        and SIBLINGS.get(library, library) == sighting.call.partition(".")[0]
+    ):
         return f"{sighting.call.rpartition('.')[0]}.{method}"
     # A decorator's closure stands for the function below it that it decorates.
     own = (frame for frame in called if frame.module.partition(".")[0] == library)
@@ -174,7 +178,9 @@ def expression_text(frame: Frame) -> str | None:
     if frame.column is None or frame.end_column is None:
         return None
     last = frame.end_line or frame.line
-    lines = [linecache.getline(frame.file, line).rstrip("\r\n") for line in range(frame.line, last + 1)]
+    lines = [
+        linecache.getline(frame.file, line).rstrip("\r\n") for line in range(frame.line, last + 1)
+    ]
     if not lines or not lines[0]:
         return None
     lines[-1] = lines[-1][: frame.end_column - 1]

@@ -7,5 +7,6 @@ from pytest_asyncguard.catalog import clients, rules, stdlib
 
 def built_rules() -> frozenset[str]:
     """The names of the rules that something can report."""
-    rows = (*stdlib.CALLS, *clients.CALLS, *stdlib.AUDIT.values(), stdlib.SQL_CONNECT, stdlib.SQL_STATEMENT)
-    return frozenset({row.rule for row in rows} | set(rules.STALLS))
+    calls = (*stdlib.CALLS, *clients.CALLS, stdlib.SQL_CONNECT, stdlib.SQL_STATEMENT)
+    events = stdlib.AUDIT.values()
+    return frozenset({row.rule for row in calls} | {row.rule for row in events} | set(rules.STALLS))

@@ -40,7 +40,9 @@ ALLOWANCES: Final = (
     ),
     Allowance(module="debugpy", reason="a breakpoint is not a blocking call", stalls=True),
     Allowance(module="coverage", reason="measuring coverage is the test run's own work"),
-    Allowance(module="_pytest", reason="pytest's capture and assertion rewriting are not the app's"),
+    Allowance(
+        module="_pytest", reason="pytest's capture and assertion rewriting are not the app's"
+    ),
     Allowance(module="pytest", reason="pytest's own work is not the app's"),
     Allowance(module="pluggy", reason="pytest's own work is not the app's"),
     Allowance(module="starlette.testclient", reason="the test client is the test's, not the app's"),
@@ -57,9 +59,7 @@ ALLOWANCES: Final = (
         )
         for module in ("asyncio.unix_events", "asyncio.windows_events", "asyncio.base_subprocess")
     ),
-    Allowance(
-        module="jinja2.loaders", reason="a template is read once, then compiled and cached"
-    ),
+    Allowance(module="jinja2.loaders", reason="a template is read once, then compiled and cached"),
     Allowance(
         module="pydantic",
         reason="pydantic builds a validator once per model",
@@ -74,9 +74,7 @@ ONCE: Final = (
         functions=("FastAPI.openapi", "FastAPI.setup", "FastAPI.build_middleware_stack"),
         reason="FastAPI builds its schema and middleware once",
     ),
-    Allowance(
-        module="fastapi.openapi", reason="FastAPI builds its schema once", functions=()
-    ),
+    Allowance(module="fastapi.openapi", reason="FastAPI builds its schema once", functions=()),
     Allowance(
         module="starlette.applications",
         functions=("Starlette.build_middleware_stack",),

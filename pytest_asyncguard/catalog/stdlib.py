@@ -16,7 +16,7 @@ def argument(args: Arguments, kwargs: Keywords, position: int, name: str) -> Any
 
 
 def positive(value: object) -> bool:
-    """Whether a timeout leaves time to wait: None is for ever, nonsense is the callee's to refuse."""
+    """Whether a timeout leaves time to wait: None is for ever; nonsense is not ours to refuse."""
     if value is None:
         return True
     try:
@@ -50,13 +50,13 @@ def _thread_runs(args: Arguments, kwargs: Keywords) -> bool:
 
 
 def _process_runs(args: Arguments, kwargs: Keywords) -> bool:
-    return bool(args) and args[0].returncode is None and positive(
-        argument(args, kwargs, 1, "timeout")
+    return (
+        bool(args) and args[0].returncode is None and positive(argument(args, kwargs, 1, "timeout"))
     )
 
 
 def _child_runs(args: Arguments, kwargs: Keywords) -> bool:
-    process = args[0] if args else None
+    process: Any = args[0] if args else None
     return getattr(process, "_popen", None) is not None and process.exitcode is None
 
 
@@ -74,7 +74,9 @@ def command_name(command: object) -> str | None:
     """The name of the program that a command runs, and none of its arguments."""
     if isinstance(command, (list, tuple)):
         command = command[0] if command else None
-        words: list[str] = [os.fsdecode(command)] if isinstance(command, (str, bytes, os.PathLike)) else []
+        words: list[str] = (
+            [os.fsdecode(command)] if isinstance(command, (str, bytes, os.PathLike)) else []
+        )
     elif isinstance(command, (str, bytes)):
         text = os.fsdecode(command)
         try:
@@ -380,9 +382,7 @@ SLEEP_EVENT: Final = AuditEvent(
     by_caller=False,
 )
 
-STDIN: Final = (
-    AuditEvent(event="builtins.input", rule="stdin", name="input", by_caller=False),
-)
+STDIN: Final = (AuditEvent(event="builtins.input", rule="stdin", name="input", by_caller=False),)
 
 
 def _reaches_disk(args: Arguments) -> bool:
@@ -394,7 +394,9 @@ def _reaches_disk(args: Arguments) -> bool:
 
 
 FILES: Final = (
-    AuditEvent(event="open", rule="file", when=_reaches_disk, twin="async with await anyio.open_file(...)"),
+    AuditEvent(
+        event="open", rule="file", when=_reaches_disk, twin="async with await anyio.open_file(...)"
+    ),
     *(
         AuditEvent(event=event, rule="file", when=_reaches_disk, twin=_TO_THREAD)
         for event in (
@@ -417,7 +419,16 @@ FILE_CALLS: Final = (
     Call(target="os:sync", rule="file", optional=True, twin=_TO_THREAD),
     *(
         Call(target=f"shutil:{name}", rule="file", twin=_TO_THREAD)
-        for name in ("copyfile", "copy", "copy2", "copytree", "rmtree", "move", "make_archive", "unpack_archive")
+        for name in (
+            "copyfile",
+            "copy",
+            "copy2",
+            "copytree",
+            "rmtree",
+            "move",
+            "make_archive",
+            "unpack_archive",
+        )
     ),
     Call(
         target="logging:FileHandler.emit",

@@ -7,11 +7,11 @@ It hears of a call before it happens: it knows what, and where, and not how long
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 from collections.abc import Mapping
 from typing import Any
 
 from pytest_asyncguard.catalog.rows import AuditEvent
-from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.calls import report
 from pytest_asyncguard.probes.holds import open_holds
 from pytest_asyncguard.probes.stacks import capture
@@ -23,7 +23,7 @@ _added = False
 def _hook(event: str, args: tuple[Any, ...]) -> None:
     if not open_holds or event not in _rows:
         return
-    hold = open_holds.get(holds.get_ident())
+    hold = open_holds.get(get_ident())
     if hold is None:
         return
     # An exception that leaves an audit hook would be raised in the app's call.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+from _thread import get_ident
 from collections.abc import Callable, Iterable
 from types import FunctionType, ModuleType
 from typing import Any, Final
@@ -35,7 +36,7 @@ class WatchedBuiltin:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        hold = open_holds.get(holds.get_ident())
+        hold = open_holds.get(get_ident())
         if hold is None:
             return self._original(*args, **kwargs)
         return on_loop(hold, self._row, self._original, args, kwargs)
@@ -55,7 +56,7 @@ def wrap(original: Any, row: Call, *, method: bool) -> Any:
         builtin = WatchedBuiltin(original, row)
         _wrappers[id(builtin)] = (builtin, original, row)
         return builtin
-    get_hold, get_ident = open_holds.get, holds.get_ident
+    get_hold = open_holds.get
 
     def call(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
@@ -159,11 +160,9 @@ class CallProbe:
                 module, _, attribute = target.partition(":")
                 by_module.setdefault(module, []).append((attribute, row, target))
         for module, targets in by_module.items():
-            self._watch.when_imported(
-                module, lambda found, targets=targets: self._patch(found, targets)
-            )
+            self._watch.when_imported(module, functools.partial(self._patch, targets))
 
-    def _patch(self, module: ModuleType, targets: list[tuple[str, Call, str]]) -> None:
+    def _patch(self, targets: list[tuple[str, Call, str]], module: ModuleType) -> None:
         for attribute, row, target in targets:
             *path, name = attribute.split(".")
             owner: Any = module

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from _thread import get_ident
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -111,9 +112,7 @@ class Doubles:
         key = (row.target, name)
         if key not in self._rows:
             when = always if row.when is inside else row.when
-            self._rows[key] = replace(
-                row, name=name, when=when, by_caller=False, detail=lambda args, kwargs: DETAIL
-            )
+            self._rows[key] = replace(row, name=name, when=when, by_caller=False, detail=_replaced)
         return self._rows[key]
 
     def called(self, mock: Any) -> Call | None:
@@ -157,6 +156,10 @@ class Doubles:
         return self._of_client(role.client, name)
 
 
+def _replaced(_args: tuple[Any, ...], _kwargs: dict[str, Any]) -> str:
+    return DETAIL
+
+
 def _is_async(double: object) -> bool:
     # The class of AsyncMock: an instance says that it is a coroutine function, and so does any
     # mock that was made after one.
@@ -187,7 +190,7 @@ class DoubleProbe:
         self._doubles.clear()
 
     def _patch_mock(self, module: ModuleType) -> None:
-        patcher: Any = module._patch  # type: ignore[attr-defined]
+        patcher: Any = module._patch
         mixin: Any = module.CallableMixin
         self._patcher.replace(patcher, "__enter__", self._entering(patcher.__enter__))
         self._patcher.replace(mixin, "__call__", self._calling(mixin.__call__))
@@ -228,7 +231,7 @@ class DoubleProbe:
         return setattr_
 
     def _calling(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        get_hold, get_ident, doubles = open_holds.get, holds.get_ident, self._doubles
+        get_hold, doubles = open_holds.get, self._doubles
 
         @functools.wraps(original)
         def __call__(self_: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N807

@@ -260,7 +260,7 @@ def watching() -> None:
         _on_watching()
 
 
-def enter(request: WatchedRequest, spawned: bool) -> Hold:
+def enter(request: WatchedRequest, *, spawned: bool) -> Hold:
     """Open a hold on this thread."""
     hold = Hold(request, spawned)
     thread = get_ident()
@@ -295,16 +295,15 @@ def leave(hold: Hold) -> None:
             request.stalls.append(RawStall(hold, wall, (cpu, asleep)))
             request.tell()
     request.held_ns += held
-    if held > request.held_max_ns:
-        request.held_max_ns = held
+    request.held_max_ns = max(request.held_max_ns, held)
 
 
-def step(request: WatchedRequest, function: Callable[[Any], Any], argument: Any) -> Any:
-    """Run a step that a request started: ``function(argument)`` in a hold of its own."""
+def step(request: WatchedRequest, function: Callable[..., Any], *args: Any) -> Any:
+    """Run a step that a request started: ``function(*args)`` in a hold of its own."""
     __tracebackhide__ = True
-    hold = enter(request, True)
+    hold = enter(request, spawned=True)
     try:
-        return function(argument)
+        return function(*args)
     finally:
         leave(hold)
 

@@ -9,6 +9,8 @@ keep it, so that a test which called the app inline is free again as soon as the
 from __future__ import annotations
 
 import asyncio
+import functools
+from _thread import get_ident
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import ModuleType
 from typing import Any
@@ -40,7 +42,7 @@ class Drive:
         error: BaseException | None = None
         while True:
             token = current_request.set(request)
-            hold = enter(request, False)
+            hold = enter(request, spawned=False)
             try:
                 if error is None:
                     awaited = coroutine.send(value)
@@ -96,7 +98,7 @@ def _begin(app: object, scope: Scope) -> WatchedRequest | None:
     try:
         if scope["type"] not in KINDS:
             return None
-        hold = holds.open_holds.get(holds.get_ident())
+        hold = holds.open_holds.get(get_ident())
         if hold is not None and hold.request.is_same(scope):
             if hold.request.scopes[-1] is not scope:
                 hold.request.scopes.append(scope)
@@ -133,9 +135,9 @@ class RequestProbe:
 
     def install(self) -> None:
         for module, name in ENTRIES:
-            self._watch.when_imported(module, lambda found, name=name: self._patch(found, name))
+            self._watch.when_imported(module, functools.partial(self._patch, name))
 
-    def _patch(self, module: ModuleType, name: str) -> None:
+    def _patch(self, name: str, module: ModuleType) -> None:
         cls = getattr(module, name)
         self._patcher.replace(cls, "__call__", watched(cls.__call__))
 

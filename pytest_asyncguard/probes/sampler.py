@@ -7,6 +7,7 @@ the frame still stands on the calling line.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from _thread import allocate_lock
@@ -52,10 +53,8 @@ class Sampler:
         """A request is being watched: stay awake for a while."""
         if self._idle:
             self._idle = False
-            try:
+            with contextlib.suppress(RuntimeError):  # another thread was first
                 self._alarm.release()
-            except RuntimeError:  # another thread was first
-                pass
 
     def _run(self) -> None:
         rounds = 0

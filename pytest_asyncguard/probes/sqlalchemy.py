@@ -10,6 +10,7 @@ Source: SQLAlchemy 2.0 documentation, "Core Events", ConnectionEvents.
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 from types import ModuleType
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from pytest_asyncguard.catalog.rows import Call
 from pytest_asyncguard.catalog.stdlib import masked
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.calls import report
+from pytest_asyncguard.probes.clock import Reading
 from pytest_asyncguard.probes.holds import ActiveCall, open_holds
 from pytest_asyncguard.probes.patching import ImportWatch
 from pytest_asyncguard.probes.stacks import capture
@@ -34,6 +36,12 @@ class _Running(ActiveCall):
     """A statement that is running."""
 
     __slots__ = ("began", "opened", "sql")
+
+    def __init__(self, sql: str, opened: int, began: Reading) -> None:
+        super().__init__(ROW, fired=True)
+        self.sql = sql
+        self.opened = opened
+        self.began = began
 
 
 class SqlalchemyProbe:
@@ -60,8 +68,8 @@ class SqlalchemyProbe:
         event = sys.modules["sqlalchemy.event"]
         for name, function in (
             ("before_cursor_execute", _before),
-            ("after_cursor_execute", _after),
-            ("handle_error", _failed),
+            ("after_cursor_execute", _ended),
+            ("handle_error", _ended),
             ("commit", _commit),
             ("rollback", _rollback),
         ):
@@ -69,39 +77,25 @@ class SqlalchemyProbe:
             self._remove.append((event, module.Engine, name, function))
 
 
-def _before(
-    connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
-) -> None:
-    hold = open_holds.get(holds.get_ident())
-    if hold is None or hold.call is not None or connection.dialect.is_async:
-        if hold is not None and hold.call is not None and not connection.dialect.is_async:
-            hold.call.fired = True
+def _before(connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+    hold = open_holds.get(get_ident())
+    if hold is None or connection.dialect.is_async:
         return
-    running = _Running(ROW, fired=True)
-    running.sql = statement
-    running.opened = holds.sources.wall()
-    running.began = hold.clock.begin(running.opened)
-    hold.call = running
+    if hold.call is not None:
+        hold.call.fired = True
+        return
+    opened = holds.sources.wall()
+    hold.call = _Running(statement, opened, hold.clock.begin(opened))
 
 
-def _after(
-    connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
-) -> None:
-    _ended()
-
-
-def _failed(context: Any) -> None:
-    _ended()
-
-
-def _ended() -> None:
-    hold = open_holds.get(holds.get_ident())
+def _ended(*_rest: Any) -> None:
+    hold = open_holds.get(get_ident())
     if hold is None or not isinstance(hold.call, _Running):
         return
     running, hold.call = hold.call, None
     try:
         charged = hold.clock.end(running.began, running.opened, holds.sources.wall())
-        report(hold, ROW, masked(running.sql), charged, capture(sys._getframe(2)))
+        report(hold, ROW, masked(running.sql), charged, capture(sys._getframe(1)))
     except Exception as error:  # noqa: BLE001 - the guard never breaks the app
         hold.request.inbox.failed("sqlalchemy", error)
 
@@ -116,7 +110,7 @@ def _rollback(connection: Any) -> None:
 
 def _point(connection: Any, sql: str) -> None:
     """The end of a transaction: a round trip of its own."""
-    hold = open_holds.get(holds.get_ident())
+    hold = open_holds.get(get_ident())
     if hold is None or connection.dialect.is_async:
         return
     try:

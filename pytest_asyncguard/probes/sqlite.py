@@ -8,11 +8,11 @@ endpoint) has no hold and is free.
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 from types import ModuleType
 from typing import Any
 
 from pytest_asyncguard.catalog.stdlib import SQL_CONNECT, SQL_STATEMENT, masked
-from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.calls import WatchedBuiltin, report
 from pytest_asyncguard.probes.holds import open_holds
 from pytest_asyncguard.probes.patching import ImportWatch, Patcher
@@ -21,8 +21,8 @@ from pytest_asyncguard.probes.stacks import capture
 
 def on_statement(sql: str) -> None:
     """A statement is about to run on some connection."""
-    hold = open_holds.get(holds.get_ident())
-    if hold is None:
+    hold = open_holds.get(get_ident())
+    if hold is None or sql.strip() == "BEGIN":  # implied by the statement that follows
         return
     try:
         if (outer := hold.call) is not None:

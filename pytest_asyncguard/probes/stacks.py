@@ -27,12 +27,14 @@ _INLINED: Final = re.compile(r"(?:\.<locals>)?\.<(?:listcomp|setcomp|dictcomp|ge
 
 OWN: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
-_boundaries: list[CodeType] = []
+_boundaries: list[CodeType | None] = [None, None, None]
 
 
 def boundary(function: Callable[..., object]) -> None:
     """Let stacks end before the frames of ``function``: there the request's own code begins."""
-    _boundaries.append(function.__code__)  # type: ignore[attr-defined]
+    code: CodeType = function.__code__  # type: ignore[attr-defined]
+    if code not in _boundaries:
+        _boundaries[_boundaries.index(None)] = code
 
 
 def capture(frame: FrameType | None) -> RawStack:
@@ -40,10 +42,10 @@ def capture(frame: FrameType | None) -> RawStack:
     parts: list[object] = []
     append = parts.append
     # Compared by identity: hashing a code object hashes all its instructions.
-    entry, step = _boundaries
+    entry, step, trio = _boundaries
     while frame is not None:
         code = frame.f_code
-        if code is entry or code is step:
+        if code is entry or code is step or code is trio:
             break
         append(code)
         append(frame.f_lasti)

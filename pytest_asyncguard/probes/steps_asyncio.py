@@ -6,6 +6,7 @@ Every callback and task step of asyncio passes through ``Handle._run``, a plain 
 from __future__ import annotations
 
 import asyncio.events
+from _thread import get_ident
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,7 @@ def watched(original: Callable[[Any], None]) -> Callable[[Any], None]:
     A handle that runs on another thread than the one at which the request entered is free: it
     belongs to a private loop in a worker thread.
     """
-    current, get_ident, step = current_request, holds.get_ident, holds.step
+    current, step = current_request, holds.step
 
     def _run(self: Any) -> None:
         request = self._context.get(current)

@@ -108,7 +108,7 @@ def _run_pytest(tmp_path_factory: pytest.TempPathFactory) -> RunPytest:
             capture_output=True,
             text=True,
             encoding="utf-8",
-            timeout=120,
+            timeout=60,
             check=False,
         )
         outcomes, messages = _junit(folder / "junit.xml")

@@ -139,51 +139,132 @@ WITHOUT = {
 
 PROBES = "pytest_asyncguard.probes"
 BROKEN = {
-    "calls": (f"{PROBES}.calls", "capture"),
-    "calls condition": (f"{PROBES}.calls", "can_block"),
-    "audit": (f"{PROBES}.audit", "capture"),
-    "sqlite": (f"{PROBES}.sqlite", "capture"),
-    "sampler": (f"{PROBES}.sampler", "capture"),
-    "requests": (f"{PROBES}.requests", "WatchedRequest"),
-    "holds": (f"{PROBES}.holds", "RawStall"),
-    "clock": (f"{PROBES}.clock", "ThreadClock.read"),
-    "stacks": (f"{PROBES}.stacks", "Reader.read"),
-    "decide": ("pytest_asyncguard.decide", "Decider.judge"),
-    "attribute": ("pytest_asyncguard.attribute", "Attributor.attribute"),
-    "census": ("pytest_asyncguard.census", "endpoints"),
+    f"{PROBES}.calls:capture": "calls",
+    f"{PROBES}.calls:RawCall.__init__": "calls",
+    f"{PROBES}.audit:capture": "audit",
+    f"{PROBES}.sqlite:capture": "sqlite",
+    f"{PROBES}.sampler:capture": "sampler",
+    f"{PROBES}.requests:WatchedRequest": "requests",
+    f"{PROBES}.holds:Hold.__init__": "holds",
+    f"{PROBES}.holds:RawStall": "holds",
+    f"{PROBES}.clock:ThreadClock.read": "holds",
+    f"{PROBES}.stacks:Reader.read": "stacks",
+    "pytest_asyncguard.decide:Decider.judge": "decide",
+    "pytest_asyncguard.attribute:Attributor.attribute": "attribute",
+    "pytest_asyncguard.census:endpoints": "census",
 }
-"""What is broken; the part that is to be named is the first word."""
+"""What is made to raise whenever it is used, and the part that is to be named for it."""
 
 
-@pytest.fixture(name="run", scope="module", params=[*BROKEN])
-def _run(run_pytest: RunPytest, request: pytest.FixtureRequest) -> tuple[str, Run]:
-    """A run in which one part of the guard raises whenever it is used."""
-    module, attribute = BROKEN[request.param]
+@pytest.fixture(name="broken", scope="module", params=[*BROKEN])
+def _broken(request: pytest.FixtureRequest) -> str:
+    """What is broken, as module and attribute."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(name="run", scope="module")
+def _run(run_pytest: RunPytest, broken: str) -> Run:
+    """A run in which one part of the guard raises; warnings are errors in it."""
+    module, _, attribute = broken.partition(":")
     files = {
         "app.py": APP,
         "test_app.py": TESTS,
         "conftest.py": BREAK.format(module=module, attribute=attribute),
     }
-    run = run_pytest(files, "--asyncguard", "--asyncguard-mode=report", "-Werror")
-    return request.param.partition(" ")[0], run
+    return run_pytest(files, "--asyncguard", "--asyncguard-mode=report", "-Werror")
 
 
-def test_tests_keep_their_outcome(run: tuple[str, Run]) -> None:
+def test_tests_keep_their_outcome(run: Run) -> None:
     """Whatever fails in the guard, each test ends as it does without it, also under -W error."""
-    assert run[1].outcomes == WITHOUT, run[1].output
-    assert run[1].exit_code == 1
+    assert run.outcomes == WITHOUT, run.output
+    assert run.exit_code == 1
 
 
-def test_one_warning_names_the_part(run: tuple[str, Run]) -> None:
+def test_one_warning_names_the_part(run: Run, broken: str) -> None:
     """Among pytest's warnings stands one that says which part failed, and why."""
-    part, output = run[0], run[1].stdout
-    said = re.findall(r"AsyncguardInternalWarning: asyncguard: (.*)", output)
-    assert said == [f"{part} failed and is switched off: LookupError: provoked"], output
-    assert "warnings summary" in output
+    said = re.findall(r"AsyncguardInternalWarning: asyncguard: (.*)", run.stdout)
+    assert said == [f"{BROKEN[broken]} failed and is switched off: LookupError: provoked"], (
+        run.output
+    )
+    assert "warnings summary" in run.stdout
 
 
-def test_no_traceback_of_ours(run: tuple[str, Run]) -> None:
-    """The failure of a test shows the test's own lines, and nothing of the guard's."""
-    assert "INTERNALERROR" not in run[1].output
-    assert "pytest_asyncguard/" not in run[1].stdout.partition("= warnings summary =")[0]
-    assert "Traceback" not in run[1].stderr
+def test_no_traceback_of_ours(run: Run) -> None:
+    """What is shown of a failed test is the test's own, and nothing of the guard's."""
+    assert "INTERNALERROR" not in run.output
+    assert "pytest_asyncguard/" not in run.stdout.partition("= warnings summary =")[0]
+    assert "Traceback" not in run.stderr
+
+
+# --- the self-check --------------------------------------------------------------------------
+
+BLIND = {
+    "calls.CallProbe.install": "a known blocking call was not seen",
+    "steps_asyncio.AsyncioSteps.install": "a known blocking call in a callback was not seen",
+}
+"""What does nothing, and what the self-check then says."""
+
+
+def blinded(run_pytest: RunPytest, without: str, *arguments: str) -> Run:
+    """A run whose guard lacks a part, since a plugin that was loaded before took it out."""
+    module, owner, name = without.split(".")
+    breaker = f"""
+        import {PROBES}.{module}
+
+        {PROBES}.{module}.{owner}.{name} = lambda self: None
+    """
+    files = {"breaker.py": breaker, "app.py": APP, "test_app.py": PASSING}
+    return run_pytest(files, "-pbreaker", "--asyncguard", *arguments)
+
+
+PASSING = """
+    from starlette.testclient import TestClient
+
+    from app import app
+
+
+    def test_clean():
+        assert TestClient(app).get("/clean").text == "done"
+"""
+
+
+@pytest.mark.parametrize("without", BLIND)
+def test_a_blind_guard_says_so_and_fails(run_pytest: RunPytest, without: str) -> None:
+    """A guard that misses a known block is INACTIVE; that the tests pass then proves nothing."""
+    run = blinded(run_pytest, without)
+    assert f"asyncguard: INACTIVE ({BLIND[without]})" in run.lines
+    assert run.outcomes == {"test_clean": "passed"}, run.output
+    assert run.exit_code == 1
+
+
+@pytest.mark.parametrize(("mode", "exit_code"), [("fail-run", 1), ("report", 0)])
+def test_a_blind_guard_fails_in_the_failing_modes(
+    run_pytest: RunPytest, mode: str, exit_code: int
+) -> None:
+    """Mode report lets it pass, and says INACTIVE all the same."""
+    without = "calls.CallProbe.install"
+    run = blinded(run_pytest, without, f"--asyncguard-mode={mode}")
+    assert run.exit_code == exit_code, run.output
+    assert f"INACTIVE, nothing was watched: {BLIND[without]}" in " ".join(run.stdout.split())
+
+
+def test_a_probe_that_cannot_be_installed(run_pytest: RunPytest) -> None:
+    """It is left out with its reason, in the header and in the report; the run goes on."""
+    breaker = f"""
+        import {PROBES}.sqlite
+
+
+        def install(self):
+            raise LookupError("provoked")
+
+
+        {PROBES}.sqlite.SqliteProbe.install = install
+    """
+    files = {"breaker.py": breaker, "app.py": APP, "test_app.py": PASSING}
+    run = run_pytest(files, "-pbreaker", "--asyncguard")
+    reason = "LookupError: provoked"
+    assert f"asyncguard: INACTIVE (sqlite: {reason})" in run.lines, run.output
+    assert run.exit_code == 1
+    inactive = [probe for probe in run.report["run"]["probes"] if not probe["active"]]
+    assert inactive == [{"name": "sqlite", "active": False, "reason": reason}]

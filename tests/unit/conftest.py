@@ -54,11 +54,12 @@ class Watched:
     """A run of the guard, as far as the probes know of it.
 
     ``failures`` are exceptions inside the guard: a test that provokes one takes it out.
+    ``missing`` are targets of the catalogue that were not found.
     """
 
     inbox: Inbox
-    installation: Installation | None = None
     failures: list[tuple[str, BaseException]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
     def request(self, **scope: Any) -> WatchedRequest:
         return WatchedRequest(None, {"type": "http", **scope}, self.inbox)
@@ -89,14 +90,19 @@ def _inbox_open() -> Iterator[Watched]:
 
 
 @pytest.fixture(name="guard_installed")
-def _guard_installed(inbox_open: Watched) -> Iterator[Watched]:
+def _guard_installed(
+    inbox_open: Watched, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Watched]:
     """A run with every probe, after which no module is other than it was before."""
     for name in WATCHED_MODULES:
         importlib.import_module(name)
     before = snapshot()
     finders, callbacks = list(sys.meta_path), list(gc.callbacks)
-    inbox_open.installation = installation = Installation()
+    missing = inbox_open.missing
+    monkeypatch.setattr(Installation, "_missing", lambda self, what: missing.append(what))
+    installation = Installation()
     installation.install()
+    assert [state.reason for state in installation.states.values() if not state.active] == []
     try:
         yield inbox_open
     finally:

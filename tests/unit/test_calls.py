@@ -231,7 +231,8 @@ def test_nonsense_is_refused_by_the_callee_as_ever(
     """A call with wrong arguments is the user's mistake, and no reason to stop watching."""
     with pytest.raises((TypeError, AttributeError, ValueError)):
         on_loop(guard_installed, nonsense)
-    told, guard_installed.failures = guard_installed.failures, []
+    told = list(guard_installed.failures)
+    guard_installed.failures.clear()
     assert told == []
 
 
@@ -243,6 +244,10 @@ FUNCTIONS = tuple(
     for target in (row.target, *row.also)
     if "." not in target.partition(":")[2]
 )
+
+
+BUILTINS_OWN = {"__self__", "__text_signature__"}
+"""What tells inspect about a function written in C; the wrapper tells it in other ways."""
 
 
 def found(target: str) -> Any:
@@ -283,7 +288,7 @@ def test_a_wrapper_has_all_that_the_original_has(
     lacking = {
         target: attributes
         for target, original in originals.items()
-        if (attributes := set(dir(original)) - set(dir(found(target)))) - {"__text_signature__"}
+        if (attributes := set(dir(original)) - set(dir(found(target))) - BUILTINS_OWN)
     }
     assert lacking == {}
 
@@ -338,8 +343,8 @@ def test_a_function_kept_in_a_class_becomes_a_method(inbox_open: Watched) -> Non
 
 def test_a_double_may_be_made_after_a_wrapper(guard_installed: Watched) -> None:
     """A mock with the specification of a wrapped function takes and refuses the same arguments."""
-    with mock.patch("subprocess.run", autospec=True) as run, pytest.raises(TypeError):
-        run()
+    with mock.patch("shutil.copyfile", autospec=True) as copyfile, pytest.raises(TypeError):
+        copyfile("source only")
     with mock.patch("time.sleep", autospec=True) as sleep:
         time.sleep(1)
     sleep.assert_called_once_with(1)
@@ -375,7 +380,7 @@ def _installed(library: ModuleType) -> Iterator[Callable[..., CallProbe]]:
     probes: list[CallProbe] = []
 
     def install(*rows: Call, missing: list[str] | None = None) -> CallProbe:
-        told = [] if missing is None else missing
+        told: list[str] = [] if missing is None else missing
         probes.append(CallProbe("calls", rows, ImportWatch(), told.append))
         probes[-1].install()
         return probes[-1]
@@ -448,8 +453,7 @@ def test_a_target_that_is_missing_is_told_unless_optional(installed: Install) ->
 
 def test_every_row_finds_its_target(guard_installed: Watched) -> None:
     """On each Python on which these tests run, what is not optional is there."""
-    assert guard_installed.installation is not None
-    assert guard_installed.installation.notes == []
+    assert guard_installed.missing == []
 
 
 # --- the standard library ----------------------------------------------------------------------

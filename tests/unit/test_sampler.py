@@ -1,0 +1,302 @@
+"""The sampler: stacks of holds that last, taken from outside."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_asyncguard.catalog.rows import Call
+from pytest_asyncguard.guard import Guard
+from pytest_asyncguard.options import Settings
+from pytest_asyncguard.probes import holds
+from pytest_asyncguard.probes.calls import wrap
+from pytest_asyncguard.probes.holds import Hold, WatchedRequest
+from pytest_asyncguard.probes.sampler import INTERVAL_SECONDS, Sampler
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import FakeClock, Watched
+
+MS = 1_000_000
+INTERVAL = round(INTERVAL_SECONDS * 1e9)
+
+SLOW = Call(target="fake:slow", rule="sleep")
+
+
+def sampled(hold: Hold, functions: Any) -> list[tuple[int, str]]:
+    """When each sample was taken, and the function that was running then."""
+    return [(taken, functions(stack)[0]) for taken, stack in hold.samples or ()]
+
+
+def during(request: WatchedRequest, function: Callable[[], object]) -> Hold:
+    """The hold in which ``function`` was called."""
+    held: list[Hold] = []
+
+    def step(_: object) -> None:
+        held.append(holds.open_holds[threading.get_ident()])
+        function()
+
+    holds.step(request, step, None)
+    return held[0]
+
+
+# --- one look ----------------------------------------------------------------------------------
+
+
+def test_a_hold_that_lasts_is_sampled(
+    inbox_open: Watched, fake_clock: FakeClock, functions: Any
+) -> None:
+    """With the moment, and where it stood."""
+    sampler = Sampler()
+
+    def compute() -> None:
+        fake_clock.compute(INTERVAL)
+        assert sampler._sample()
+
+    hold = during(inbox_open.request(), compute)
+    assert [taken for taken, _ in hold.samples or ()] == [fake_clock.wall]
+    (_, stack), = hold.samples or ()
+    assert compute.__qualname__ in functions(stack)
+
+
+def test_a_hold_that_has_just_begun_is_not_sampled(
+    inbox_open: Watched, fake_clock: FakeClock
+) -> None:
+    """Most are over before the next look: a stack for each would cost more than it tells."""
+    sampler = Sampler()
+
+    def compute() -> None:
+        fake_clock.compute(INTERVAL // 2 - 1)
+        assert sampler._sample()
+
+    assert during(inbox_open.request(), compute).samples is None
+
+
+def test_a_known_call_is_not_sampled(inbox_open: Watched, fake_clock: FakeClock) -> None:
+    """It is measured where it is made."""
+    sampler = Sampler()
+
+    def slow() -> None:
+        fake_clock.sleep(INTERVAL)
+        assert sampler._sample()
+
+    assert during(inbox_open.request(), wrap(slow, SLOW, method=False)).samples is None
+
+
+def test_without_a_hold_there_is_nothing_to_see() -> None:
+    """The sampler may go to sleep."""
+    assert not Sampler()._sample()
+
+
+def test_a_hold_that_is_over_is_not_given_the_stack_of_other_code(
+    inbox_open: Watched, fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may end between the look at the holds and that at the frames."""
+    sampler = Sampler()
+    request = inbox_open.request()
+    hold = holds.enter(request, spawned=False)
+    fake_clock.compute(INTERVAL)
+
+    def too_late() -> dict[int, object]:
+        holds.leave(hold)
+        return {threading.get_ident(): sys._getframe()}
+
+    monkeypatch.setattr(sys, "_current_frames", too_late)
+    sampler._sample()
+    assert hold.samples is None
+
+
+def test_holds_of_several_threads_are_sampled_each(
+    inbox_open: Watched, fake_clock: FakeClock
+) -> None:
+    """A test process may run several loops: one for the test, one for a live server."""
+    sampler = Sampler()
+    ready, done = threading.Event(), threading.Event()
+    found: list[Hold] = []
+
+    def other_loop() -> None:
+        ready.set()
+        done.wait()
+
+    thread = threading.Thread(
+        target=lambda: found.append(during(inbox_open.request(), other_loop))
+    )
+
+    def this_loop() -> None:
+        thread.start()
+        ready.wait()
+        fake_clock.compute(INTERVAL)
+        sampler._sample()
+        done.set()
+        thread.join()
+
+    found.append(during(inbox_open.request(), this_loop))
+    assert [len(hold.samples or ()) for hold in found] == [1, 1]
+
+
+# --- what samples are worth --------------------------------------------------------------------
+
+
+@pytest.fixture(name="guard")
+def _guard(inbox_open: Watched) -> Iterator[Guard]:
+    """A guard of which the probes are not installed, with this file as the project."""
+    guard = Guard(Settings(rule={}), str(Path(__file__).parent), lambda text: None)
+    yield guard
+    guard.stop()
+
+
+def findings(guard: Guard, function: Callable[[], object]) -> list[tuple[str, str]]:
+    """Rule and line of what is found where ``function`` is called in one hold."""
+    scope = {"type": "http", "method": "GET", "path": "/"}
+    request = WatchedRequest(None, scope, guard._inbox)
+    request.tell()
+    holds.step(request, lambda _: function(), None)
+    request.done = True
+    return [
+        (finding.rule, (finding.source or "").strip())
+        for finding in guard.tell(last=True).findings
+    ]
+
+
+def test_a_stall_is_found_where_it_was_sampled(guard: Guard, fake_clock: FakeClock) -> None:
+    """Each sample stands for the time since the one before."""
+    sampler = Sampler()
+
+    def computing() -> None:
+        for _ in range(6):
+            fake_clock.compute(INTERVAL)
+            sampler._sample()  # the line
+
+    assert findings(guard, computing) == [("cpu-stall", "sampler._sample()  # the line")]
+
+
+def test_time_in_a_known_call_is_not_that_of_what_comes_after(
+    guard: Guard, fake_clock: FakeClock
+) -> None:
+    """One site, one finding: a sleep does not make a stall of the little that is computed next."""
+    sampler = Sampler()
+    slow = wrap(lambda: fake_clock.sleep(150 * MS), SLOW, method=False)
+
+    def sleeping_then_computing() -> None:
+        slow()  # the line
+        for _ in range(3):
+            fake_clock.compute(INTERVAL)
+            sampler._sample()
+
+    assert findings(guard, sleeping_then_computing) == [("sleep", "slow()  # the line")]
+
+
+def test_a_stall_beside_a_known_call_is_found_beside_it(
+    guard: Guard, fake_clock: FakeClock
+) -> None:
+    """What computed for the threshold computed, however long something else slept."""
+    sampler = Sampler()
+    slow = wrap(lambda: fake_clock.sleep(200 * MS), SLOW, method=False)
+
+    def sleeping_then_computing() -> None:
+        slow()  # the call
+        for _ in range(6):
+            fake_clock.compute(INTERVAL)
+            sampler._sample()  # the stall
+
+    assert findings(guard, sleeping_then_computing) == [
+        ("sleep", "slow()  # the call"),
+        ("cpu-stall", "sampler._sample()  # the stall"),
+    ]
+
+
+# --- the thread --------------------------------------------------------------------------------
+
+
+@pytest.fixture(name="running")
+def _running(inbox_open: Watched) -> Iterator[Sampler]:
+    sampler = Sampler()
+    assert sampler.unavailable() is None
+    sampler.install()
+    yield sampler
+    sampler.uninstall()
+    assert sampler._thread is None
+
+
+def until(happened: Callable[[], object]) -> bool:
+    """Wait for another thread as long as it takes, within reason."""
+    deadline = time.monotonic() + 10
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return bool(happened())
+
+
+def test_the_thread_samples_a_hold_as_it_lasts(running: Sampler, inbox_open: Watched) -> None:
+    """However the loop is held: here by a sleep of which nobody has been told."""
+    holds.watching()
+    hold = during(
+        inbox_open.request(),
+        lambda: until(lambda: holds.open_holds[threading.get_ident()].samples),
+    )
+    assert hold.samples
+
+
+def test_the_thread_wakes_for_a_request_after_it_slept(
+    running: Sampler, inbox_open: Watched
+) -> None:
+    """While no request is watched it does not even look."""
+    assert until(lambda: running._idle)
+    holds.watching()
+    assert until(lambda: not running._idle)
+    hold = during(
+        inbox_open.request(),
+        lambda: until(lambda: holds.open_holds[threading.get_ident()].samples),
+    )
+    assert hold.samples
+
+
+def test_waking_twice_is_waking_once(running: Sampler) -> None:
+    """Two loops may begin to watch at the same time."""
+    assert until(lambda: running._idle)
+    running.wake()
+    running._idle = True
+    running.wake()
+    running.wake()
+
+
+@pytest.mark.parametrize("idle", [False, True])
+def test_uninstalling_ends_the_thread(inbox_open: Watched, idle: bool) -> None:
+    """Whether it sleeps or not."""
+    sampler = Sampler()
+    sampler.install()
+    thread = sampler._thread
+    assert thread is not None
+    if idle:
+        assert until(lambda: sampler._idle)
+    sampler.uninstall()
+    assert not thread.is_alive()
+
+
+def test_an_error_in_the_thread_switches_the_sampler_off(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The guard says so once, and the thread ends without an exception of its own."""
+    raised: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: raised.append(args.exc_value))
+    warned: list[str] = []
+
+    def failing(self: Sampler) -> bool:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(Sampler, "_sample", failing)
+    guard = Guard(Settings(rule={}), str(tmp_path), warned.append)
+    guard.start()
+    try:
+        assert until(lambda: warned or raised)
+        (state,) = [state for state in guard.probes if state.name == "sampler"]
+    finally:
+        guard.stop()
+    assert raised == []
+    assert warned == ["sampler failed and is switched off: ZeroDivisionError: by zero"]
+    assert (state.active, state.reason) == (False, "ZeroDivisionError: by zero")
+    assert not any(thread.name == "asyncguard-sampler" for thread in threading.enumerate())
