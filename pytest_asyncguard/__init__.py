@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-__all__ = ["__version__"]
+from pytest_asyncguard.catalog.rows import Call as BlockingCall
+
+__all__ = ["BlockingCall", "__version__"]
 
 __version__ = "0.1.0"

@@ -214,20 +214,19 @@ def _included(routes: Iterable[Any]) -> Iterator[Any]:
     """The routes, with included routers resolved.
 
     FastAPI before 0.137 copies the routes of a router on inclusion; since then it includes them
-    lazily, and has a public function to see them from 0.137.2 on.
+    lazily. Its public function to see them, from 0.137.2 on, at first had no websockets and
+    mounts, so it is asked only about what says nothing of itself.
     """
-    module = sys.modules.get("fastapi.routing")
-    public = getattr(module, "iter_route_contexts", None)
-    if public is not None:
-        yield from public(list(routes))
-        return
+    public = getattr(sys.modules.get("fastapi.routing"), "iter_route_contexts", None)
     for route in routes:
         contexts = getattr(route, "effective_route_contexts", None)
-        if contexts is None:
-            yield route
-        else:
+        if contexts is not None:
             for context in contexts():
                 yield getattr(context, "starlette_route", None) or context
+        elif public is None or hasattr(route, "path") or hasattr(route, "host"):
+            yield route
+        else:
+            yield from public([route])
 
 
 def _frontends(app: object, prefix: str) -> Iterator[Route]:

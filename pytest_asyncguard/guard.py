@@ -15,6 +15,7 @@ from pytest_asyncguard import census, collect
 from pytest_asyncguard.attribute import Attributor
 from pytest_asyncguard.attribute.request import describe
 from pytest_asyncguard.catalog import clients, stdlib
+from pytest_asyncguard.catalog.rows import Call
 from pytest_asyncguard.decide import Decider, again
 from pytest_asyncguard.model import (
     Charge,
@@ -30,7 +31,7 @@ from pytest_asyncguard.options import Settings
 from pytest_asyncguard.origin import Origins
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.audit import AuditProbe
-from pytest_asyncguard.probes.calls import CallProbe
+from pytest_asyncguard.probes.calls import CallProbe, NamedCalls
 from pytest_asyncguard.probes.doubles import DoubleProbe
 from pytest_asyncguard.probes.holds import Inbox, RawCall, RawStall, WatchedRequest, fold
 from pytest_asyncguard.probes.patching import ImportWatch
@@ -49,7 +50,7 @@ from pytest_asyncguard.transport import Telling
 class Installation:
     """The probes of this process. pytest can run inside pytest: the first run installs them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, doubles: bool = True) -> None:
         self.watch = ImportWatch()
         self.states: dict[str, ProbeState] = {}
         self.probes: tuple[Probe, ...] = (
@@ -57,7 +58,7 @@ class Installation:
             CallProbe("clients", clients.CALLS, self.watch, self._missing),
             SqliteProbe(self.watch),
             SqlalchemyProbe(self.watch),
-            DoubleProbe(clients.CLIENTS, self.watch),
+            *((DoubleProbe(clients.CLIENTS, self.watch),) if doubles else ()),
             AuditProbe(stdlib.AUDIT),
             RequestProbe(self.watch),
             AsyncioSteps(),
@@ -66,6 +67,12 @@ class Installation:
             Sampler(),
         )
         self._installed: list[Probe] = []
+
+    def add(self, probe: Probe) -> None:
+        """Install one probe more."""
+        self._installed.append(probe)
+        self.states[probe.name] = ProbeState(name=probe.name, active=True)
+        probe.install()
 
     def _missing(self, what: str) -> None:
         """A row that does not fit its library any more."""
@@ -113,6 +120,7 @@ class Guard:
     def __init__(self, settings: Settings, rootdir: str, warn: Callable[[str], None]) -> None:
         self.settings = settings
         self.inactive: str | None = None
+        self._named: NamedCalls | None = None
         self.warn = warn
         self._failures: dict[str, str] = {}
         self._inbox = Inbox(settings.threshold_ns, self._digest, self._failed)
@@ -139,7 +147,7 @@ class Guard:
         """Install the probes, and prove that they see a known block."""
         global _installation  # noqa: PLW0603
         if _installation is None:
-            _installation = Installation()
+            _installation = Installation(doubles=self.settings.doubles)
             _guards.append(self)
             _installation.install()
         else:
@@ -148,11 +156,18 @@ class Guard:
         self.inactive = self._check()
         holds.push_inbox(self._inbox)
 
+    def add_calls(self, rows: Sequence[Call]) -> None:
+        """Watch further callables, which the user named."""
+        if rows:
+            self._named = NamedCalls(rows, self._installation.watch)
+            self._installation.add(self._named)
+
     def stop(self) -> None:
         global _installation  # noqa: PLW0603
         if self not in _guards:
             return
         _guards.remove(self)
+        holds.loose[0] = None
         holds.pop_inbox(self._inbox)
         if not _guards and _installation is not None:
             _installation.uninstall()
@@ -211,6 +226,8 @@ class Guard:
         self._test = test
         self._inbox.enabled = settings.enabled
         self._inbox.threshold_ns = settings.threshold_ns
+        watched = settings.enabled and settings.scope == "loop"
+        holds.loose[0] = WatchedRequest(None, {"type": "test"}, self._inbox) if watched else None
 
     def tell(self, *, last: bool) -> Telling:
         """All that was seen since the last telling. ``last``: the test is over."""
@@ -252,12 +269,14 @@ class Guard:
                 self._failed("attribute", error)
 
     def _take(self, watched: WatchedRequest) -> None:
-        request = describe(watched.scopes)
+        own = watched.scopes[0]["type"] == "test"
+        request = None if own else describe(watched.scopes)
         calls, watched.calls = watched.calls, []
         stalls, watched.stalls = watched.stalls, []
-        if request.type != "lifespan":
-            self._count(watched, request)
-        self._meet(watched.app)
+        if request is not None:
+            if request.type != "lifespan":
+                self._count(watched, request)
+            self._meet(watched.app)
         if calls or stalls:
             self._judge(watched, request, fold(calls), stalls)
 
@@ -294,7 +313,7 @@ class Guard:
     def _judge(
         self,
         watched: WatchedRequest,
-        request: Request,
+        request: Request | None,
         calls: Sequence[RawCall],
         stalls: Sequence[RawStall],
     ) -> None:
@@ -313,7 +332,7 @@ class Guard:
                 seen.add(finding.fingerprint)
             self._findings.append(finding)
 
-    def _call(self, call: RawCall, request: Request, threshold_ns: int) -> Sighting:
+    def _call(self, call: RawCall, request: Request | None, threshold_ns: int) -> Sighting:
         row: Any = call.row
         timed = call.timed
         return Sighting(
@@ -333,7 +352,7 @@ class Guard:
             count=call.count,
         )
 
-    def _stall(self, stall: RawStall, request: Request, threshold_ns: int) -> Sighting:
+    def _stall(self, stall: RawStall, request: Request | None, threshold_ns: int) -> Sighting:
         return Sighting(
             rule=None,
             call=None,

@@ -43,6 +43,8 @@ class Settings:
     threshold: float = 0.1
     rule: Mapping[str, Level]
     strict: bool = False
+    call: Mapping[str, str]
+    doubles: bool = True
     source: tuple[str, ...] = ()
     report: tuple[ReportFile, ...] = ()
 
@@ -106,6 +108,36 @@ def _rule_levels(values: object) -> dict[str, Level]:
             )
         levels[rule.name] = level.strip()  # type: ignore[assignment]
     return levels
+
+
+_DOTTED = re.compile(r"[^\W\d]\w*([.:][^\W\d]\w*)+")
+
+
+def calls(values: object) -> dict[str, str]:
+    """Dotted names of callables that block, each with its rule."""
+    found: dict[str, str] = {}
+    for value in _items(values):
+        name, equals, rule_name = (part.strip() for part in value.partition("="))
+        rule = rules.find(rule_name) if equals else rules.RULES["sync-client"]
+        if rule is None or rule.name in rules.STALLS or not _DOTTED.fullmatch(name):
+            names = ", ".join(name for name in rules.RULES if name not in rules.STALLS)
+            raise BadItemError(value, f"a dotted name, or NAME=RULE, where RULE is one of {names}")
+        found[name] = rule.name
+    return found
+
+
+def named_calls(item: object) -> dict[str, str]:
+    """What the hook ``pytest_asyncguard_blocking_calls`` returned, where it is no BlockingCall.
+
+    Raises pytest.UsageError for what is not a dotted name.
+    """
+    where = "pytest_asyncguard_blocking_calls"
+    if not isinstance(item, str):
+        raise pytest.UsageError(f"{where}: {item!r} is not a BlockingCall or a dotted name")
+    try:
+        return calls(item)
+    except BadItemError as error:
+        raise pytest.UsageError(f"{where}: {error.item!r} is not {error}") from None
 
 
 def _paths(values: object) -> tuple[str, ...]:
@@ -172,6 +204,13 @@ class Option:
         )
 
     @property
+    def kind(self) -> Any:
+        """The type that the ini file gives it."""
+        if self.repeatable:
+            return "linelist"
+        return "bool" if self.metavar in (None, "BOOL") else "string"
+
+    @property
     def dest(self) -> str:
         return f"asyncguard_{self.field}"
 
@@ -219,6 +258,20 @@ OPTIONS: Final = (
         help="warnings count as errors",
     ),
     Option(
+        field="call",
+        plural="calls",
+        parse=calls,
+        metavar="DOTTED.NAME[=RULE]",
+        repeatable=True,
+        help="a callable of yours that blocks (default rule: sync-client); repeatable",
+    ),
+    Option(
+        field="doubles",
+        parse=_boolean,
+        metavar="BOOL",
+        help="report calls that a test replaced by a double (default: true)",
+    ),
+    Option(
         field="source",
         parse=_paths,
         metavar="PATH",
@@ -253,8 +306,7 @@ def add_options(parser: pytest.Parser) -> None:
         else:
             action = "append" if option.repeatable else "store"
             group.addoption(option.flag, action=action, metavar=option.metavar, **keywords)
-        kind: Any = "linelist" if option.repeatable else "bool" if not option.metavar else "string"
-        parser.addini(option.ini, option.help, type=kind, default=None)
+        parser.addini(option.ini, option.help, type=option.kind, default=None)
 
 
 def from_config(config: pytest.Config, namespace: Any) -> Settings:
@@ -276,7 +328,7 @@ def read(
 
     Raises pytest.UsageError for a value that is not allowed.
     """
-    values: dict[str, Any] = {"rule": {}}
+    values: dict[str, Any] = {"rule": {}, "call": {}}
     for option in OPTIONS:
         for where, value in (
             (option.ini, ini_value(option.ini)),

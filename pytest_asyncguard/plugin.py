@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_asyncguard import options
+from pytest_asyncguard import hookspecs, options
 
 if TYPE_CHECKING:
     from pytest_asyncguard.session import Session
@@ -26,6 +26,10 @@ _session = pytest.StashKey["Session"]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     options.add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(hookspecs)
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from pytest_asyncguard import __version__, census, collect, gate, options, render, transport
+from pytest_asyncguard.catalog.rows import Call
 from pytest_asyncguard.guard import Guard
 from pytest_asyncguard.model import (
     Endpoint,
@@ -77,6 +78,23 @@ class Session:
         self._is_worker = hasattr(config, "workerinput")
         if not self._is_worker:
             config.pluginmanager.register(self._collected, "asyncguard-collected")
+        self._guard.add_calls(self._blocking_calls())
+
+    def _blocking_calls(self) -> list[Call]:
+        """The callables that the user named, by option and by hook."""
+        named = dict(self.settings.call)
+        rows: list[Call] = []
+        for answer in self._config.hook.pytest_asyncguard_blocking_calls(config=self._config):
+            for item in [answer] if isinstance(answer, str) else answer:
+                if isinstance(item, Call):
+                    rows.append(item)
+                else:
+                    named.update(options.named_calls(item))
+        rows += [
+            Call(target=name, name=name.replace(":", "."), rule=rule)
+            for name, rule in named.items()
+        ]
+        return rows
 
     def header(self) -> str:
         if self._guard.inactive is not None:

@@ -133,6 +133,51 @@ def row_of(value: object) -> Call | None:
     return known[2] if known is not None else None
 
 
+class NamedCalls:
+    """Callables that the user named by their dotted names.
+
+    Where the module ends and the attribute begins is known once modules are there.
+    """
+
+    name = "named-calls"
+
+    def __init__(self, rows: Iterable[Call], watch: ImportWatch) -> None:
+        self._rows = tuple(rows)
+        self._watch = watch
+        self._patcher = Patcher()
+        self._wrapped: set[str] = set()
+
+    def unavailable(self) -> str | None:
+        return None
+
+    def install(self) -> None:
+        for row in self._rows:
+            parts = row.target.replace(":", ".").split(".")
+            for length in range(1, len(parts)):
+                module = ".".join(parts[:length])
+                self._watch.when_imported(
+                    module, functools.partial(self._patch, row, tuple(parts[length:]))
+                )
+
+    def missing(self) -> list[str]:
+        """The names that stood for nothing in the modules that were imported."""
+        return [row.target for row in self._rows if row.target not in self._wrapped]
+
+    def _patch(self, row: Call, path: tuple[str, ...], module: ModuleType) -> None:
+        owner: Any = module
+        for part in path[:-1]:
+            owner = inspect.getattr_static(owner, part, None)
+        original = inspect.getattr_static(owner, path[-1], None)
+        if original is None or isinstance(original, (ModuleType, type)):
+            return
+        if row.target not in self._wrapped and id(original) not in _wrappers:
+            self._wrapped.add(row.target)
+            self._patcher.replace(owner, path[-1], wrap(original, row, method=len(path) > 1))
+
+    def uninstall(self) -> None:
+        self._patcher.restore()
+
+
 class CallProbe:
     """Wraps the callables of a table of rows, each once its module has been imported."""
 

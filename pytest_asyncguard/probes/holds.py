@@ -145,7 +145,7 @@ class WatchedRequest:
     def is_settled(self) -> bool:
         """Whether its route will not change any more."""
         scope = self.scopes[-1]
-        return self.done or scope["type"] == "lifespan" or "endpoint" in scope
+        return self.done or scope["type"] in {"lifespan", "test"} or "endpoint" in scope
 
     def tell(self) -> None:
         """Let the guard fetch this request when it next asks."""
@@ -220,6 +220,8 @@ current_request: Final[ContextVar[WatchedRequest | None]] = ContextVar(
 open_holds: Final[dict[int, Hold]] = {}
 sources: Final = Sources()
 collections: Final = Collections(sources)
+loose: Final[list[WatchedRequest | None]] = [None]
+"""What steps belong to that no request started: with the scope ``loop``, to the test; else None."""
 _inboxes: Final[list[Inbox]] = []
 
 

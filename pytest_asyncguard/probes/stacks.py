@@ -32,7 +32,7 @@ _boundaries: list[CodeType | None] = [None, None, None]
 
 def boundary(function: Callable[..., object]) -> None:
     """Let stacks end before the frames of ``function``: there the request's own code begins."""
-    code: CodeType = function.__code__  # type: ignore[attr-defined]
+    code: CodeType = function.__code__
     if code not in _boundaries:
         _boundaries[_boundaries.index(None)] = code
 

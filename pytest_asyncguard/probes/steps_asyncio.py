@@ -21,11 +21,13 @@ def watched(original: Callable[[Any], None]) -> Callable[[Any], None]:
     A handle that runs on another thread than the one at which the request entered is free: it
     belongs to a private loop in a worker thread.
     """
-    current, step = current_request, holds.step
+    current, step, loose = current_request, holds.step, holds.loose
 
     def _run(self: Any) -> None:
         request = self._context.get(current)
         if request is None or request.thread != get_ident():
+            request = loose[0]
+        if request is None:
             original(self)
         else:
             step(request, original, self)

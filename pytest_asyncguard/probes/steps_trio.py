@@ -25,7 +25,9 @@ class Instrument:
 
     def before_task_step(self, task: Any) -> None:
         request = task.context.get(current_request)
-        if request is not None and request.thread == get_ident():
+        if request is None or request.thread != get_ident():
+            request = holds.loose[0]
+        if request is not None:
             self._hold = holds.enter(request, spawned=True)
 
     def after_task_step(self, task: Any) -> None:  # noqa: ARG002 - trio calls it so

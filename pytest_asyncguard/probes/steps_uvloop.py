@@ -28,7 +28,7 @@ def watched(original: Callable[..., Any], before: int) -> Callable[..., Any]:
     @functools.wraps(original)
     def schedule(self: Any, *args: Any, context: Context | None = None) -> Any:
         request = current.get() if context is None else context.get(current)
-        if request is not None and len(args) > before:
+        if (request is not None or holds.loose[0] is not None) and len(args) > before:
             callback = functools.partial(_run, request, args[before])
             args = (*args[:before], callback, *args[before + 1 :])
         return original(self, *args, context=context)
@@ -36,11 +36,13 @@ def watched(original: Callable[..., Any], before: int) -> Callable[..., Any]:
     return schedule
 
 
-def _run(request: WatchedRequest, callback: Callable[..., Any], *args: Any) -> None:
-    if request.thread == get_ident():
-        holds.step(request, callback, *args)
-    else:
+def _run(request: WatchedRequest | None, callback: Callable[..., Any], *args: Any) -> None:
+    if request is None or request.thread != get_ident():
+        request = holds.loose[0]
+    if request is None:
         callback(*args)
+    else:
+        holds.step(request, callback, *args)
 
 
 class UvloopSteps:

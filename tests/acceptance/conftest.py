@@ -118,11 +118,12 @@ def _run_pytest(tmp_path_factory: pytest.TempPathFactory) -> RunPytest:
 
 
 def _environment(*, autoload: bool) -> dict[str, str]:
-    """This process's environment, without what would set up the inner pytest."""
+    """The environment of these tests, without what would set up the inner pytest."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("PYTEST_", "COV_")) and name not in {"CI", "FORCE_COLOR", "NO_COLOR"}
+        if not name.startswith(("PYTEST_", "COV_"))
+        and name not in {"CI", "FORCE_COLOR", "NO_COLOR"}
     }
     kept["COLUMNS"] = "80"
     if not autoload:

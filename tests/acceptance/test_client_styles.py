@@ -1,4 +1,4 @@
-"""However a test reaches the app, what blocks in the app is found, and what the test does is not."""
+"""However a test reaches the app: what the app blocks is found, what the test does is not."""
 
 from __future__ import annotations
 
@@ -423,11 +423,9 @@ GUARD = "pytest_asyncguard.plugin"
 
 @pytest.fixture(name="run", scope="module")
 def _run(run_pytest: RunPytest) -> Run:
-    """All styles in one run: TestClient, ASGITransport, uvicorn; pytest-asyncio strict and anyio."""
+    """All styles in one run, with pytest-asyncio in strict mode beside anyio's plugin."""
     plugins = (GUARD, "pytest_asyncio.plugin", "anyio.pytest_plugin")
-    return run_pytest(
-        FILES, "--asyncguard", "-rA", "--asyncio-mode=strict", plugins=plugins
-    )
+    return run_pytest(FILES, "--asyncguard", "-rA", "--asyncio-mode=strict", plugins=plugins)
 
 
 @pytest.fixture(name="auto", scope="module")
@@ -463,7 +461,7 @@ BLOCKS = {
     "test_by_hand": {"GET /block": "# block"},
     "test_uvicorn": {"GET /block": "# block"},
 }
-"""Tests without an event loop of their own: the routes that they find to block, and by which line."""
+"""Tests without an event loop of their own: the routes that block in them, and by which line."""
 
 CLEAN = ("test_clean", "test_def_endpoint", "test_uvicorn_clean", "test_own_sleep")
 

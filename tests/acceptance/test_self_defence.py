@@ -140,7 +140,6 @@ WITHOUT = {
 PROBES = "pytest_asyncguard.probes"
 BROKEN = {
     f"{PROBES}.calls:capture": "calls",
-    f"{PROBES}.calls:RawCall.__init__": "calls",
     f"{PROBES}.audit:capture": "audit",
     f"{PROBES}.sqlite:capture": "sqlite",
     f"{PROBES}.sampler:capture": "sampler",

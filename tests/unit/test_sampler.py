@@ -13,7 +13,7 @@ import pytest
 
 from pytest_asyncguard.catalog.rows import Call
 from pytest_asyncguard.guard import Guard
-from pytest_asyncguard.options import Settings
+from pytest_asyncguard.options import Settings, read
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.calls import wrap
 from pytest_asyncguard.probes.holds import Hold, WatchedRequest
@@ -28,9 +28,8 @@ INTERVAL = round(INTERVAL_SECONDS * 1e9)
 SLOW = Call(target="fake:slow", rule="sleep")
 
 
-def sampled(hold: Hold, functions: Any) -> list[tuple[int, str]]:
-    """When each sample was taken, and the function that was running then."""
-    return [(taken, functions(stack)[0]) for taken, stack in hold.samples or ()]
+def defaults() -> Settings:
+    return read(lambda name: None, lambda name: None, "")
 
 
 def during(request: WatchedRequest, function: Callable[[], object]) -> Hold:
@@ -60,7 +59,7 @@ def test_a_hold_that_lasts_is_sampled(
 
     hold = during(inbox_open.request(), compute)
     assert [taken for taken, _ in hold.samples or ()] == [fake_clock.wall]
-    (_, stack), = hold.samples or ()
+    ((_, stack),) = hold.samples or ()
     assert compute.__qualname__ in functions(stack)
 
 
@@ -77,15 +76,18 @@ def test_a_hold_that_has_just_begun_is_not_sampled(
     assert during(inbox_open.request(), compute).samples is None
 
 
-def test_a_known_call_is_not_sampled(inbox_open: Watched, fake_clock: FakeClock) -> None:
-    """It is measured where it is made."""
+def test_a_known_call_is_sampled_too(
+    inbox_open: Watched, fake_clock: FakeClock, functions: Any
+) -> None:
+    """Its samples blame the line that makes it, so that no other line gets its time."""
     sampler = Sampler()
 
     def slow() -> None:
         fake_clock.sleep(INTERVAL)
         assert sampler._sample()
 
-    assert during(inbox_open.request(), wrap(slow, SLOW, method=False)).samples is None
+    ((_, stack),) = during(inbox_open.request(), wrap(slow, SLOW, method=False)).samples or ()
+    assert slow.__qualname__ in functions(stack)
 
 
 def test_without_a_hold_there_is_nothing_to_see() -> None:
@@ -145,7 +147,7 @@ def test_holds_of_several_threads_are_sampled_each(
 @pytest.fixture(name="guard")
 def _guard(inbox_open: Watched) -> Iterator[Guard]:
     """A guard of which the probes are not installed, with this file as the project."""
-    guard = Guard(Settings(rule={}), str(Path(__file__).parent), lambda text: None)
+    guard = Guard(defaults(), str(Path(__file__).parent), lambda text: None)
     yield guard
     guard.stop()
 
@@ -157,10 +159,8 @@ def findings(guard: Guard, function: Callable[[], object]) -> list[tuple[str, st
     request.tell()
     holds.step(request, lambda _: function(), None)
     request.done = True
-    return [
-        (finding.rule, (finding.source or "").strip())
-        for finding in guard.tell(last=True).findings
-    ]
+    guard._fetch(last=True)
+    return [(finding.rule, (finding.source or "").strip()) for finding in guard._findings]
 
 
 def test_a_stall_is_found_where_it_was_sampled(guard: Guard, fake_clock: FakeClock) -> None:
@@ -175,37 +175,51 @@ def test_a_stall_is_found_where_it_was_sampled(guard: Guard, fake_clock: FakeClo
     assert findings(guard, computing) == [("cpu-stall", "sampler._sample()  # the line")]
 
 
+library: dict[str, Any] = {}
+source = """
+def sleep(fake, look, ns, naps):
+    for _ in range(naps):
+        fake.sleep(ns)
+        look()
+"""
+exec(compile(source, "<library>", "exec"), library)  # in a file that is not the project's
+
+
+@pytest.mark.parametrize("sampled", [True, False])
 def test_time_in_a_known_call_is_not_that_of_what_comes_after(
-    guard: Guard, fake_clock: FakeClock
+    guard: Guard, fake_clock: FakeClock, sampled: bool
 ) -> None:
     """One site, one finding: a sleep does not make a stall of the little that is computed next."""
     sampler = Sampler()
-    slow = wrap(lambda: fake_clock.sleep(150 * MS), SLOW, method=False)
+    slow = wrap(library["sleep"], SLOW, method=False)
+    look = sampler._sample if sampled else bool
 
     def sleeping_then_computing() -> None:
-        slow()  # the line
+        slow(fake_clock, look, INTERVAL, 10)  # the line
         for _ in range(3):
             fake_clock.compute(INTERVAL)
             sampler._sample()
 
-    assert findings(guard, sleeping_then_computing) == [("sleep", "slow()  # the line")]
+    assert findings(guard, sleeping_then_computing) == [("sleep", "slow(fake_clock, look, INTERVAL, 10)  # the line")]
 
 
+@pytest.mark.parametrize("sampled", [True, False])
 def test_a_stall_beside_a_known_call_is_found_beside_it(
-    guard: Guard, fake_clock: FakeClock
+    guard: Guard, fake_clock: FakeClock, sampled: bool
 ) -> None:
     """What computed for the threshold computed, however long something else slept."""
     sampler = Sampler()
-    slow = wrap(lambda: fake_clock.sleep(200 * MS), SLOW, method=False)
+    slow = wrap(library["sleep"], SLOW, method=False)
+    look = sampler._sample if sampled else bool
 
     def sleeping_then_computing() -> None:
-        slow()  # the call
+        slow(fake_clock, look, INTERVAL, 10)  # the call
         for _ in range(6):
             fake_clock.compute(INTERVAL)
             sampler._sample()  # the stall
 
     assert findings(guard, sleeping_then_computing) == [
-        ("sleep", "slow()  # the call"),
+        ("sleep", "slow(fake_clock, look, INTERVAL, 10)  # the call"),
         ("cpu-stall", "sampler._sample()  # the stall"),
     ]
 
@@ -289,7 +303,7 @@ def test_an_error_in_the_thread_switches_the_sampler_off(
         raise ZeroDivisionError("by zero")
 
     monkeypatch.setattr(Sampler, "_sample", failing)
-    guard = Guard(Settings(rule={}), str(tmp_path), warned.append)
+    guard = Guard(defaults(), str(tmp_path), warned.append)
     guard.start()
     try:
         assert until(lambda: warned or raised)

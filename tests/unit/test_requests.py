@@ -1,0 +1,598 @@
+"""ASGI entry: a driven app cannot be told from one that is awaited, and holds only while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import threading
+import time
+import types
+import warnings
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route, Router
+
+from pytest_asyncguard.probes import holds
+from pytest_asyncguard.probes.holds import WatchedRequest, current_request
+from pytest_asyncguard.probes.requests import Drive
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Watched
+
+Log = list[object]
+App = Callable[[Log], Coroutine[Any, Any, Any]]
+
+
+@types.coroutine
+def suspend(value: object) -> Generator[object, Any, Any]:
+    """Give the loop back, as a future does."""
+    return (yield value)
+
+
+def open_hold() -> bool:
+    return threading.get_ident() in holds.open_holds
+
+
+# --- the same as an await ----------------------------------------------------------------------
+
+ERRORS: tuple[type[BaseException], ...] = (
+    ValueError,
+    asyncio.CancelledError,
+    KeyboardInterrupt,
+    GeneratorExit,
+    StopIteration,
+    StopAsyncIteration,
+    RuntimeError,
+)
+
+errors = st.sampled_from(ERRORS)
+numbers = st.integers(0, 99)
+programs = st.lists(
+    st.one_of(
+        st.tuples(st.just("await"), numbers),
+        st.tuples(st.just("catch"), numbers, errors),
+        st.tuples(st.just("swallow"), numbers),
+        st.tuples(st.just("finally"), numbers),
+        st.tuples(st.just("finally await"), numbers, numbers),
+        st.tuples(st.just("raise from"), numbers, errors),
+        st.tuples(st.just("raise"), errors),
+        st.tuples(st.just("return"), numbers),
+    ),
+    max_size=6,
+)
+operations = st.lists(
+    st.one_of(
+        st.tuples(st.just("send"), numbers),
+        st.tuples(st.just("throw"), errors),
+        st.tuples(st.just("close")),
+    ),
+    max_size=8,
+)
+
+
+async def app_of(program: Sequence[tuple[Any, ...]], log: Log) -> Any:
+    """An app that does what ``program`` says, and logs what it sees."""
+    for step, *args in program:
+        if step == "await":
+            log.append(("sent", await suspend(args[0])))
+        elif step == "catch":
+            try:
+                await suspend(args[0])
+            except args[1] as error:
+                log.append(("caught", type(error), error.args))
+        elif step == "swallow":
+            try:
+                await suspend(args[0])
+            except BaseException as error:  # noqa: BLE001 - that is the point
+                log.append(("swallowed", type(error)))
+        elif step == "finally":
+            try:
+                await suspend(args[0])
+            finally:
+                log.append("finally")
+        elif step == "finally await":
+            try:
+                await suspend(args[0])
+            finally:
+                log.append(("finally", await suspend(args[1])))
+        elif step == "raise from":
+            try:
+                await suspend(args[0])
+            except BaseException as error:
+                raise args[1]("another") from error
+        elif step == "raise":
+            raise args[0]("the app's")
+        else:
+            return args[0]
+    return None
+
+
+def described(error: BaseException | None, depth: int = 4) -> object:
+    """An exception with those from which it came."""
+    if error is None or not depth:
+        return None
+    causes = (described(cause, depth - 1) for cause in (error.__cause__, error.__context__))
+    return type(error), error.args, *causes
+
+
+def played(
+    coroutine: Coroutine[Any, Any, Any], play: Sequence[tuple[Any, ...]], log: Log
+) -> Log:
+    """What comes of a coroutine to which ``play`` is done, and of its app."""
+    for operation, *args in play:
+        try:
+            if operation == "send":
+                # Nothing but None can be sent to what has not begun.
+                begun = inspect.getcoroutinestate(coroutine) != inspect.CORO_CREATED
+                log.append(("awaits", coroutine.send(args[0] if begun else None)))
+            elif operation == "throw":
+                log.append(("awaits", coroutine.throw(args[0]("thrown"))))
+            else:
+                coroutine.close()
+                log.append("closed")
+        except StopIteration as stop:
+            log.append(("returned", stop.value))
+        except BaseException as error:  # noqa: BLE001 - whatever comes of it
+            log.append(("raised", described(error)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an app that swallows GeneratorExit does not end
+        try:
+            coroutine.close()
+        except BaseException as error:  # noqa: BLE001 - whatever comes of it
+            log.append(("raised at the end", described(error)))
+    return log
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(program=programs, play=operations)
+def test_a_driven_app_cannot_be_told_from_one_that_is_awaited(
+    inbox_open: Watched, program: Sequence[tuple[Any, ...]], play: Sequence[tuple[Any, ...]]
+) -> None:
+    """Whatever is sent, thrown or closed, the app and its caller see the same in the same order."""
+
+    async def awaiting(log: Log) -> Any:
+        return await app_of(program, log)
+
+    async def driving(log: Log) -> Any:
+        return await inbox_open.drive(app_of(program, log))
+
+    logs: list[Log] = [[], []]
+    awaited = played(awaiting(logs[0]), play, logs[0])
+    driven = played(driving(logs[1]), play, logs[1])
+    assert driven == awaited
+    assert not open_hold()
+    assert current_request.get() is None
+
+
+async def gathers(log: Log) -> str:
+    results = await asyncio.gather(asyncio.sleep(0, "a"), asyncio.sleep(0, "b"))
+    log.append(results)
+    return "gathered"
+
+
+async def times_out(log: Log) -> None:
+    try:
+        async with asyncio.timeout(0.001):
+            await asyncio.Event().wait()
+    except TimeoutError:
+        log.append("timeout")
+        raise
+
+
+async def cancels_itself(log: Log) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel("enough")
+    try:
+        await asyncio.sleep(10)
+    finally:
+        log.append(task.cancelling())
+
+
+async def groups(log: Log) -> None:
+    async def failing() -> None:
+        await asyncio.sleep(0)
+        raise OSError("one of them")
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(failing())
+            group.create_task(asyncio.sleep(10))
+    except* OSError as errors:
+        log.append([str(error) for error in errors.exceptions])
+
+
+async def shields(log: Log) -> str:
+    return await asyncio.shield(gathers(log))
+
+
+@pytest.mark.parametrize("app", [gathers, times_out, cancels_itself, groups, shields])
+def test_the_loops_own_tools_work_in_a_driven_app(inbox_open: Watched, app: App) -> None:
+    """Futures, time-outs, cancellation and groups depend on what is yielded to the loop."""
+
+    def outcome(make: Callable[[Log], Any]) -> Log:
+        log: Log = []
+
+        async def main() -> None:
+            try:
+                log.append(("returned", await make(log)))
+            except BaseException as error:  # noqa: BLE001 - whatever comes of it
+                log.append(("raised", described(error)))
+
+        asyncio.run(main())
+        return log
+
+    assert outcome(lambda log: inbox_open.drive(app(log))) == outcome(app)
+
+
+def test_a_context_variable_that_the_app_sets_is_its_callers_too(inbox_open: Watched) -> None:
+    """An await shares the context, and so does a driven one; across suspensions too."""
+    variable = contextvars.ContextVar("variable", default=0)
+
+    async def app() -> None:
+        variable.set(variable.get() + 1)
+        await asyncio.sleep(0)
+        variable.set(variable.get() + 10)
+
+    async def main() -> int:
+        variable.set(100)
+        await inbox_open.drive(app())
+        return variable.get()
+
+    assert asyncio.run(main()) == 111
+
+
+def test_an_app_that_is_dropped_is_closed(inbox_open: Watched) -> None:
+    """Its cleanup runs, once."""
+    log: Log = []
+
+    async def app() -> None:
+        try:
+            await suspend(1)
+        finally:
+            log.append("cleanup")
+
+    async def main() -> None:
+        await inbox_open.drive(app())
+
+    coroutine = main()
+    coroutine.send(None)
+    del coroutine
+    assert log == ["cleanup"]
+    assert not open_hold()
+
+
+# --- holds -------------------------------------------------------------------------------------
+
+
+def test_a_hold_is_open_while_the_app_runs_and_only_then(inbox_open: Watched) -> None:
+    """It closes at each suspension, and when the app returns."""
+    seen: list[bool] = []
+
+    async def app() -> None:
+        for _ in range(2):
+            seen.append(open_hold())
+            await suspend(None)
+        seen.append(open_hold())
+
+    async def main() -> None:
+        await inbox_open.drive(app())
+        seen.append(open_hold())
+
+    coroutine = main()
+    for _ in range(2):
+        coroutine.send(None)
+        seen.append(open_hold())
+    with pytest.raises(StopIteration):
+        coroutine.send(None)
+    assert seen == [True, False, True, False, True, False]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_hold_closes_whatever_the_app_raises(
+    inbox_open: Watched, error: type[BaseException]
+) -> None:
+    """Nothing leaves it open, and nothing leaves the request in the context."""
+
+    async def app() -> None:
+        raise error
+
+    coroutine = inbox_open.drive(app()).__await__()
+    with pytest.raises((error, RuntimeError)):
+        coroutine.send(None)
+    assert not open_hold()
+    assert current_request.get() is None
+
+
+def test_tasks_inherit_the_request_and_the_caller_does_not_keep_it(inbox_open: Watched) -> None:
+    """What the app starts is the request's; the task that called the app is its own again."""
+    seen: list[WatchedRequest | None] = []
+
+    async def child() -> None:
+        seen.append(current_request.get())
+
+    async def app() -> None:
+        await asyncio.create_task(child())
+
+    async def main() -> WatchedRequest:
+        request = inbox_open.request()
+        await Drive(app(), request)
+        await asyncio.create_task(child())
+        return request
+
+    assert [asyncio.run(main()), None] == seen
+
+
+def test_time_between_suspensions_is_the_requests_and_the_rest_is_not(
+    inbox_open: Watched, fake_clock: Any
+) -> None:
+    """What others do with the loop while the app waits is not charged to its request."""
+
+    async def app() -> None:
+        fake_clock.compute(20_000_000)
+        await suspend(None)
+        fake_clock.compute(30_000_000)
+
+    request = inbox_open.request()
+    driven = Drive(app(), request).__await__()
+    driven.send(None)
+    fake_clock.compute(500_000_000)
+    with pytest.raises(StopIteration):
+        driven.send(None)
+    assert (request.held_ns, request.held_max_ns) == (50_000_000, 30_000_000)
+
+
+# --- apps --------------------------------------------------------------------------------------
+
+
+def requests_of(watched: Watched) -> list[WatchedRequest]:
+    """The requests that were watched, but for lifespans."""
+    return [
+        request
+        for request in watched.inbox.requests.values()
+        if request.scopes[0]["type"] != "lifespan"
+    ]
+
+
+async def answer(request: Request) -> Response:
+    time.sleep(0.001)
+    return PlainTextResponse("answer")
+
+
+async def wait(request: Request) -> Response:
+    await asyncio.sleep(0)
+    time.sleep(0.001)
+    await asyncio.sleep(0)
+    return PlainTextResponse("waited")
+
+
+async def passing(request: Request, call_next: Any) -> Response:
+    response: Response = await call_next(request)
+    return response
+
+
+ROUTES = [Route("/answer", answer), Route("/wait", wait)]
+
+
+class Plain:
+    """A pure ASGI middleware."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(dict(scope), receive, send)
+
+
+def fastapi_app() -> FastAPI:
+    app = FastAPI()
+    app.add_api_route("/answer", answer)
+    return app
+
+
+def inside(inner: Any) -> Starlette:
+    return Starlette(routes=[Mount("/inner", inner)])
+
+
+def copying(**middleware: Any) -> Starlette:
+    """An app with a middleware that hands on a copy of the scope."""
+    return Starlette(routes=ROUTES, middleware=[Middleware(Plain)])
+
+
+def dispatching() -> Starlette:
+    """An app with a middleware that runs the rest in a task of its own."""
+    return Starlette(
+        routes=ROUTES, middleware=[Middleware(BaseHTTPMiddleware, dispatch=passing)] * 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "path"),
+    [
+        (lambda: Starlette(routes=ROUTES), "/answer"),
+        (lambda: Router(ROUTES), "/answer"),
+        (fastapi_app, "/answer"),
+        (lambda: inside(Starlette(routes=ROUTES)), "/inner/answer"),
+        (lambda: inside(Router(ROUTES)), "/inner/answer"),
+        (lambda: inside(fastapi_app()), "/inner/answer"),
+        (lambda: inside(inside(Starlette(routes=ROUTES))), "/inner/inner/answer"),
+        (copying, "/answer"),
+        (dispatching, "/answer"),
+        (lambda: inside(dispatching()), "/inner/answer"),
+    ],
+)
+def test_one_request_is_one_whatever_it_passes_through(
+    guard_installed: Watched, make: Callable[[], Any], path: str
+) -> None:
+    """Apps within apps, and middleware around them, are parts of the request that came in."""
+    assert TestClient(make()).get(path).status_code == 200
+    (request,) = requests_of(guard_installed)
+    assert [call.row.name for call in request.calls] == ["time.sleep"]
+
+
+def test_an_app_that_calls_another_app_makes_two_requests(guard_installed: Watched) -> None:
+    """Each owns what it does: the inner one is a request of its own."""
+    inner = Starlette(routes=ROUTES)
+
+    async def calling(request: Request) -> Response:
+        transport = httpx.ASGITransport(app=inner)
+        async with httpx.AsyncClient(transport=transport, base_url="http://inner") as client:
+            answered = await client.get("/answer")
+        return PlainTextResponse(answered.text)
+
+    outer = Starlette(routes=[Route("/outer", calling)])
+    assert TestClient(outer).get("/outer").text == "answer"
+    called = {
+        request.scopes[0]["path"]: [call.row.name for call in request.calls]
+        for request in requests_of(guard_installed)
+    }
+    assert called == {"/outer": [], "/answer": ["time.sleep"]}
+
+
+async def get(app: Any, *paths: str) -> None:
+    """Call ``app`` in the task that asks, as httpx's transport does, all paths at once."""
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        await asyncio.gather(*map(client.get, paths))
+
+
+def test_requests_at_the_same_time_own_their_holds_each(guard_installed: Watched) -> None:
+    """Interleaved on one loop, no call of one is charged to the other."""
+    asyncio.run(get(Starlette(routes=ROUTES), "/wait?1", "/wait?2", "/answer"))
+    called = [
+        (request.scopes[0]["path"], [call.row.name for call in request.calls])
+        for request in requests_of(guard_installed)
+    ]
+    assert sorted(called) == [
+        ("/answer", ["time.sleep"]),
+        ("/wait", ["time.sleep"]),
+        ("/wait", ["time.sleep"]),
+    ]
+
+
+def test_a_test_that_calls_the_app_is_free_again(guard_installed: Watched) -> None:
+    """While the app is suspended, and after it has answered, the test's task is its own."""
+    suspended, going_on = asyncio.Event(), asyncio.Event()
+
+    async def waiting(request: Request) -> Response:
+        suspended.set()
+        await going_on.wait()
+        return PlainTextResponse("done")
+
+    async def test() -> None:
+        app = Starlette(routes=[Route("/", waiting)])
+        asking = asyncio.create_task(get(app, "/"))
+        await suspended.wait()
+        time.sleep(0.001)
+        going_on.set()
+        await asking
+        await get(app, "/")
+        time.sleep(0.001)
+        asyncio.get_running_loop().call_soon(time.sleep, 0.001)
+        await asyncio.create_task(asyncio.to_thread(time.sleep, 0.001))
+
+    asyncio.run(test())
+    assert guard_installed.names() == []
+    assert len(requests_of(guard_installed)) == 2
+
+
+def test_a_lifespan_is_watched_as_such(guard_installed: Watched) -> None:
+    """Start-up and shut-down are one connection of their own kind."""
+    with TestClient(Starlette(routes=ROUTES)) as client:
+        client.get("/answer")
+    types_ = [request.scopes[0]["type"] for request in guard_installed.inbox.requests.values()]
+    assert sorted(types_) == ["http", "lifespan"]
+    assert all(request.done for request in guard_installed.inbox.requests.values())
+
+
+def test_a_disabled_run_watches_nothing(guard_installed: Watched) -> None:
+    """A test that is marked so is let alone."""
+    guard_installed.inbox.enabled = False
+    TestClient(Starlette(routes=ROUTES)).get("/answer")
+    assert guard_installed.inbox.requests == {}
+
+
+@pytest.mark.parametrize("scope", [{}, {"type": "other"}, {"type": ["http"]}])
+def test_an_app_is_called_with_whatever_it_is_called_with(
+    guard_installed: Watched, scope: dict[str, object]
+) -> None:
+    """A scope that is none is the app's to refuse, and no reason to stop watching."""
+
+    class Refusing(Starlette):
+        pass
+
+    async def main() -> None:
+        await Refusing()(scope, None, None)  # type: ignore[arg-type]
+
+    async def unwatched() -> None:
+        await Starlette.__call__.__wrapped__(Refusing(), scope, None, None)  # type: ignore[attr-defined]
+
+    raised: Log = []
+    for make in (main, unwatched):
+        try:
+            asyncio.run(make())
+        except Exception as error:  # noqa: BLE001 - whatever the app makes of it
+            raised.append((type(error), error.args))
+    told = list(guard_installed.failures)
+    guard_installed.failures.clear()
+    assert raised[0] == raised[1]
+    assert told == []
+
+
+def test_the_entry_is_described_as_the_original_is(guard_installed: Watched) -> None:
+    """Signature, names and documentation; and it is a coroutine function still."""
+    entry, original = Starlette.__call__, Starlette.__call__.__wrapped__  # type: ignore[attr-defined]
+    for name in ("__name__", "__qualname__", "__module__", "__doc__"):
+        assert getattr(entry, name) == getattr(original, name)
+    assert inspect.signature(entry) == inspect.signature(original)
+    assert inspect.iscoroutinefunction(entry)
+
+
+def test_many_requests_are_fetched_in_between(
+    guard_installed: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test that makes thousands of them does not keep them all, nor fetch them in a hold."""
+    digested: list[bool] = []
+
+    def digest() -> None:
+        digested.append(open_hold())
+        guard_installed.inbox.requests.clear()
+
+    monkeypatch.setattr("pytest_asyncguard.probes.requests.DIGEST_AT", 3)
+    guard_installed.inbox.digest = digest
+    client = TestClient(Starlette(routes=ROUTES))
+    for _ in range(7):
+        client.get("/answer")
+    assert digested == [False, False]
+    assert len(guard_installed.inbox.requests) == 1
+
+
+def test_nothing_is_fetched_while_another_request_holds_the_loop(
+    guard_installed: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An app may call an app: what the guard does then would be charged to the outer one."""
+    digested: list[bool] = []
+    monkeypatch.setattr("pytest_asyncguard.probes.requests.DIGEST_AT", 1)
+    guard_installed.inbox.digest = lambda: digested.append(open_hold())
+    inner = Starlette(routes=ROUTES)
+
+    async def calling(request: Request) -> Response:
+        await get(inner, "/answer")
+        return PlainTextResponse("done")
+
+    TestClient(Starlette(routes=[Route("/", calling)])).get("/")
+    assert digested
+    assert not any(digested)
