@@ -23,8 +23,8 @@ from pytest_asyncguard.model import (
     Severity,
     Sighting,
     Stack,
-    project_frame,
 )
+from pytest_asyncguard.origin import project_frame
 
 ONCE_RULES = frozenset({"tls-context"})
 SOCKET_MODULES = frozenset({"socket", "ssl", "select", "selectors", "contextlib", "functools"})

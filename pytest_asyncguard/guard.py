@@ -8,7 +8,6 @@ import time
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from pytest_asyncguard import census, collect
@@ -307,8 +306,7 @@ class Guard:
             key = (endpoint.route, endpoint.function)
             if key not in self._endpoints:
                 self._endpoints.add(key)
-                file = endpoint.file and self._attributor.relative(endpoint.file)
-                self._new_endpoints.append(replace(endpoint, file=file))
+                self._new_endpoints.append(self._attributor.located(endpoint))
 
     def _judge(
         self,

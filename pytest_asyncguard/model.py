@@ -50,7 +50,7 @@ class Frame:
     dotted name under which the file is imported, where that can be told from its path;
     ``public`` the function's dotted name as one writes it (``requests.get``).
     ``coroutine`` says that the function is an ``async def``, ``awaits`` that its body can suspend
-    (it has an ``await``, ``async for`` or ``async with``, or yields).
+    (it has an ``await``, ``async for`` or ``async with``).
     """
 
     file: str
@@ -323,11 +323,3 @@ class RunReport:
     endpoints: tuple[CensusRow, ...]
     unused_ignores: tuple[UnusedIgnore, ...] = field(default=())
     stale_baseline: tuple[str, ...] = field(default=())
-
-
-def project_frame(stack: Stack) -> int | None:
-    """The index of the innermost frame of the user's project: the place to blame."""
-    for index in range(len(stack) - 1, -1, -1):
-        if stack[index].origin == "project":
-            return index
-    return None

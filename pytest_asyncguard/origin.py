@@ -8,7 +8,35 @@ import sys
 import sysconfig
 from collections.abc import Iterable
 
-from pytest_asyncguard.model import Origin
+from pytest_asyncguard.model import Origin, Stack
+
+# Where the framework takes over again: what is further out is a layer around, and not to blame.
+_LAYERS = (
+    "starlette.applications",
+    "starlette.middleware",
+    "starlette.routing",
+    "starlette._exception_handler",
+    "fastapi.applications",
+    "fastapi.middleware",
+    "fastapi.routing",
+)
+_TAKES_OVER = frozenset({"__call__", "app", "call_next", "coro", "handle", "wrapped_app"})
+
+
+def project_frame(stack: Stack) -> int | None:
+    """The index of the innermost frame of the user's project: the place to blame.
+
+    None where the framework works for itself. A middleware of the project stands on the stack of
+    everything that happens inside it, and is not to blame for that.
+    """
+    for index in range(len(stack) - 1, -1, -1):
+        frame = stack[index]
+        if frame.origin == "project":
+            return index
+        if frame.function.rpartition(".")[2] in _TAKES_OVER and frame.module.startswith(_LAYERS):
+            return None
+    return None
+
 
 _INSTALLED = ("site-packages", "dist-packages")
 

@@ -12,6 +12,7 @@ from pytest_asyncguard.catalog.clients import TWINS
 from pytest_asyncguard.identity import fingerprint
 from pytest_asyncguard.model import (
     Decision,
+    Endpoint,
     Finding,
     RouteCount,
     Severity,
@@ -84,6 +85,13 @@ class Attributor:
             tests=(test,) if test is not None else (),
             stack=self._stack(blamed),
         )
+
+    def located(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint with its file relative to rootdir; without one where it lies elsewhere."""
+        file = self.relative(endpoint.file) if endpoint.file else None
+        if file is None or file.startswith("<") or os.path.isabs(file):
+            return replace(endpoint, file=None, line=None)
+        return replace(endpoint, file=file)
 
     def relative(self, file: str) -> str:
         """``file`` relative to rootdir where it lies below it, with forward slashes."""

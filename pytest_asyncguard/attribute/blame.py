@@ -5,14 +5,19 @@ from __future__ import annotations
 import ast
 import linecache
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from pytest_asyncguard.attribute.phase import locate
 from pytest_asyncguard.catalog.clients import SIBLINGS
-from pytest_asyncguard.model import Frame, Request, Sample, Sighting, Stack, project_frame
+from pytest_asyncguard.model import Frame, Request, Sample, Sighting, Stack
+from pytest_asyncguard.origin import project_frame
 
 # Library functions that only pass a call on; nobody means them when they call something.
 TRANSPARENT = frozenset({"contextlib", "functools", "asyncio", "anyio", "greenlet"})
+
+
+_NOWHERE = Frame(file="<unknown>", line=1, function="<unknown>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,17 +41,18 @@ def blame(sighting: Sighting) -> Blame:
     serialized by the framework alone); and without an endpoint, the outermost library frame.
     """
     if sighting.rule is None:
-        return _blame_samples(sighting.samples, sighting.request)
-    return _blame_stack(sighting.stack, sighting.request)
+        return _blame_samples(sighting)
+    return _blame_stack(sighting.stack, sighting)
 
 
-def _blame_stack(stack: Stack, request: Request | None) -> Blame:
+def _blame_stack(stack: Stack, sighting: Sighting) -> Blame:
     index = project_frame(stack)
     if index is not None:
         return Blame(frame=stack[index], stack=stack, project=True)
-    if (frame := _endpoint_frame(request)) is not None:
+    place = locate(stack, sighting.request, sighting.spawned)
+    if place.phase != "middleware" and (frame := _endpoint_frame(sighting.request)) is not None:
         return Blame(frame=frame, stack=stack, project=True)
-    frame = stack[0] if stack else Frame(file="<unknown>", line=1, function="<unknown>")
+    frame = place.entry or (stack[0] if stack else _NOWHERE)
     return Blame(frame=frame, stack=stack, project=False)
 
 
@@ -68,7 +74,8 @@ def _endpoint_frame(request: Request | None) -> Frame | None:
     )
 
 
-def _blame_samples(samples: Sequence[Sample], request: Request | None) -> Blame:
+def _blame_samples(sighting: Sighting) -> Blame:
+    samples = sighting.samples
     weights: Counter[tuple[str, int, str]] = Counter()
     heaviest: dict[tuple[str, int, str], Sample] = {}
     outside = 0
@@ -84,11 +91,11 @@ def _blame_samples(samples: Sequence[Sample], request: Request | None) -> Blame:
             heaviest[place] = sample
     if not weights or outside > sum(weights.values()):
         longest = max(samples, key=lambda sample: sample.weight_ns, default=None)
-        return _blame_stack(longest.stack if longest else (), request)
+        return _blame_stack(longest.stack if longest else (), sighting)
     (place, weight), *_ = weights.most_common(1)
     if weight * 2 >= sum(weights.values()):
-        return _blame_stack(heaviest[place].stack, request)
-    return _common(samples, len(weights)) or _blame_stack(heaviest[place].stack, request)
+        return _blame_stack(heaviest[place].stack, sighting)
+    return _common(samples, len(weights)) or _blame_stack(heaviest[place].stack, sighting)
 
 
 def _common(samples: Iterable[Sample], lines: int) -> Blame | None:

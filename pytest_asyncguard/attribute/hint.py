@@ -6,12 +6,14 @@ import ast
 import inspect
 import linecache
 import re
+import tokenize
 from collections.abc import Iterator
 from typing import Final
 
 from pytest_asyncguard.attribute.blame import expression_text
 from pytest_asyncguard.attribute.phase import Place, locate
-from pytest_asyncguard.model import Frame, Phase, Sighting, Stack, project_frame
+from pytest_asyncguard.model import Frame, Phase, Sighting, Stack
+from pytest_asyncguard.origin import project_frame
 
 POOL: Final = 40
 """Worker threads that Starlette, through anyio, has for all requests together."""
@@ -158,7 +160,11 @@ def _could_be_plain(frame: Frame) -> bool:
     if not frame.coroutine or frame.awaits or frame.origin != "project":
         return False
     lines = linecache.getlines(frame.file)[frame.first_line - 1 :]
-    return _LOOP_BOUND.search("".join(inspect.getblock(lines))) is None if lines else True
+    try:
+        body = inspect.getblock(lines) if lines else ()
+    except (SyntaxError, tokenize.TokenError):
+        body = ()  # changed since it was imported
+    return _LOOP_BOUND.search("".join(body)) is None
 
 
 def _runner(sighting: Sighting, stack: Stack) -> str:

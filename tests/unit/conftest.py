@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
 import threading
 from collections.abc import Coroutine, Iterator
@@ -26,6 +27,9 @@ from pytest_asyncguard.probes.stacks import RawStack
 MS = 1_000_000
 
 WATCHED_MODULES = (
+    os.name if os.name == "nt" else "posix",
+    "_socket",
+    "_sqlite3",
     "asyncio.events",
     "asyncio.base_events",
     "asyncio.tasks",
@@ -90,9 +94,7 @@ def _inbox_open() -> Iterator[Watched]:
 
 
 @pytest.fixture(name="guard_installed")
-def _guard_installed(
-    inbox_open: Watched, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Watched]:
+def _guard_installed(inbox_open: Watched, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     """A run with every probe, after which no module is other than it was before."""
     for name in WATCHED_MODULES:
         importlib.import_module(name)

@@ -193,9 +193,7 @@ def opened_by_descriptor() -> None:
     ],
 )
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
-def test_what_reaches_no_disk_is_free(
-    listening: Watched, function: Callable[[], object]
-) -> None:
+def test_what_reaches_no_disk_is_free(listening: Watched, function: Callable[[], object]) -> None:
     """Descriptors that are open, and files which the kernel makes up."""
     on_loop(listening, function)
     assert listening.names() == []

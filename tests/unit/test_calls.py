@@ -193,9 +193,7 @@ def test_a_call_is_charged_with_what_it_took(inbox_open: Watched, fake_clock: Fa
 
 
 @pytest.mark.parametrize("broken", ["when", "detail"])
-def test_an_error_in_a_row_is_the_guards_and_not_the_apps(
-    inbox_open: Watched, broken: str
-) -> None:
+def test_an_error_in_a_row_is_the_guards_and_not_the_apps(inbox_open: Watched, broken: str) -> None:
     """The call is made as it would be; the guard is told."""
 
     def failing(args: object, kwargs: object) -> Any:

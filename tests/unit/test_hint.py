@@ -185,6 +185,14 @@ def test_a_function_that_needs_the_running_loop_stays_async(tmp_path: Path) -> N
     assert hint_on(stack) == "Use `await run_in_threadpool(work, 1)`."
 
 
+def test_source_that_cannot_be_read_is_no_error(tmp_path: Path) -> None:
+    """The file may have changed since it was imported."""
+    file = tmp_path / "app.py"
+    file.write_text("async def read_items(:\n  '\n(((\n")
+    frame = replace(project("read_items", "    work(1)", "work(1)"), file=str(file))
+    assert "plain `def`" in hint_on((*framework(ENTRY, RUN_ENDPOINT), frame))
+
+
 def test_a_thread_that_would_be_held_for_long_is_mentioned() -> None:
     """The pool has 40 threads, and all plain endpoints share them."""
     stack = (*framework(ENTRY, RUN_ENDPOINT), project("f", "work()", "work()"))

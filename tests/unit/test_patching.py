@@ -235,9 +235,7 @@ def test_a_module_whose_code_fails_may_be_imported_again(watch: ImportWatch, fol
     assert heard == ["awaited"]
 
 
-def test_an_error_of_the_guards_does_not_break_an_import(
-    watch: ImportWatch, folder: Path
-) -> None:
+def test_an_error_of_the_guards_does_not_break_an_import(watch: ImportWatch, folder: Path) -> None:
     """A library may have changed: whoever imports it does not pay for it."""
     (folder / "awaited.py").write_text("")
     heard: list[str] = []

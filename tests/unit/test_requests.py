@@ -128,9 +128,7 @@ def described(error: BaseException | None, depth: int = 4) -> object:
     return type(error), error.args, *causes
 
 
-def played(
-    coroutine: Coroutine[Any, Any, Any], play: Sequence[tuple[Any, ...]], log: Log
-) -> Log:
+def played(coroutine: Coroutine[Any, Any, Any], play: Sequence[tuple[Any, ...]], log: Log) -> Log:
     """What comes of a coroutine to which ``play`` is done, and of its app."""
     for operation, *args in play:
         try:

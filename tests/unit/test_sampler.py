@@ -125,9 +125,7 @@ def test_holds_of_several_threads_are_sampled_each(
         ready.set()
         done.wait()
 
-    thread = threading.Thread(
-        target=lambda: found.append(during(inbox_open.request(), other_loop))
-    )
+    thread = threading.Thread(target=lambda: found.append(during(inbox_open.request(), other_loop)))
 
     def this_loop() -> None:
         thread.start()
@@ -200,7 +198,9 @@ def test_time_in_a_known_call_is_not_that_of_what_comes_after(
             fake_clock.compute(INTERVAL)
             sampler._sample()
 
-    assert findings(guard, sleeping_then_computing) == [("sleep", "slow(fake_clock, look, INTERVAL, 10)  # the line")]
+    assert findings(guard, sleeping_then_computing) == [
+        ("sleep", "slow(fake_clock, look, INTERVAL, 10)  # the line")
+    ]
 
 
 @pytest.mark.parametrize("sampled", [True, False])
