@@ -8,7 +8,7 @@ import time
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_asyncguard import census, collect
 from pytest_asyncguard.attribute import Attributor
@@ -18,6 +18,7 @@ from pytest_asyncguard.catalog.rows import Call
 from pytest_asyncguard.decide import Decider, again
 from pytest_asyncguard.model import (
     Charge,
+    Decision,
     Endpoint,
     Finding,
     ProbeState,
@@ -44,6 +45,8 @@ from pytest_asyncguard.probes.steps_asyncio import AsyncioSteps
 from pytest_asyncguard.probes.steps_trio import TrioSteps
 from pytest_asyncguard.probes.steps_uvloop import UvloopSteps
 from pytest_asyncguard.transport import Telling
+
+T = TypeVar("T")
 
 
 class Installation:
@@ -195,7 +198,8 @@ class Guard:
         # Before conftest files and the app are imported: nobody else has a loop yet.
         loop = asyncio.new_event_loop()
         try:
-            loop.run_until_complete(run())
+            # With a name of its own it takes none of the numbers that asyncio names tasks by.
+            loop.run_until_complete(loop.create_task(run(), name="asyncguard"))
         finally:
             loop.close()
         seen = {call.spawned for call in fold(request.calls) if call.row.name == "time.sleep"}
@@ -216,6 +220,8 @@ class Guard:
         if part in self._installation.states:
             self._installation.states[part] = ProbeState(name=part, active=False, reason=text)
             self._installation.drop(part)
+        if part == "holds":
+            self._inbox.enabled = False
         self.warn(f"{part} failed and is switched off: {text}")
 
     # --- tests -------------------------------------------------------------------------------
@@ -223,7 +229,7 @@ class Guard:
     def begin(self, test: str, settings: Settings) -> None:
         """What follows belongs to ``test``."""
         self._test = test
-        self._inbox.enabled = settings.enabled
+        self._inbox.enabled = settings.enabled and "holds" not in self._failures
         self._inbox.threshold_ns = settings.threshold_ns
         watched = settings.enabled and settings.scope == "loop"
         holds.loose[0] = WatchedRequest(None, {"type": "test"}, self._inbox) if watched else None
@@ -260,22 +266,29 @@ class Guard:
                 del waiting[key]
                 fetched.append(request)
         for request in fetched:
-            if "attribute" in self._failures:
-                return
-            try:
-                self._take(request)
-            except Exception as error:  # noqa: BLE001 - the guard never breaks a test
-                self._failed("attribute", error)
+            self._take(request)
+
+    def _try(self, part: str, function: Callable[..., T], *args: Any) -> T | None:
+        """What a part of the guard makes of ``args``; None from its first failure on."""
+        if part in self._failures:
+            return None
+        try:
+            return function(*args)
+        except Exception as error:  # noqa: BLE001 - the guard never breaks a test
+            self._failed(part, error)
+            return None
 
     def _take(self, watched: WatchedRequest) -> None:
         own = watched.scopes[0]["type"] == "test"
-        request = None if own else describe(watched.scopes)
+        request = None if own else self._try("request", describe, watched.scopes)
+        if request is None and not own:
+            return
         calls, watched.calls = watched.calls, []
         stalls, watched.stalls = watched.stalls, []
         if request is not None:
             if request.type != "lifespan":
                 self._count(watched, request)
-            self._meet(watched.app)
+            self._try("census", self._meet, watched.app)
         if calls or stalls:
             self._judge(watched, request, fold(calls), stalls)
 
@@ -316,19 +329,28 @@ class Guard:
         stalls: Sequence[RawStall],
     ) -> None:
         threshold = watched.threshold_ns
-        judged = self._decider.judge(
-            [self._call(call, request, threshold) for call in calls],
-            [self._stall(stall, request, threshold) for stall in stalls],
+        seen_calls = self._try(
+            "stacks", lambda: [self._call(call, request, threshold) for call in calls]
         )
-        for sighting, decision in judged:
-            finding = self._attributor.attribute(sighting, decision, self._test)
-            if decision.once:
-                seen = self._once[id(watched.app)]
-                if finding.fingerprint in seen:
-                    made = again(decision)
-                    finding = self._attributor.attribute(sighting, made, self._test)
-                seen.add(finding.fingerprint)
-            self._findings.append(finding)
+        seen_stalls = self._try(
+            "stacks", lambda: [self._stall(stall, request, threshold) for stall in stalls]
+        )
+        judged = self._try("decide", self._decider.judge, seen_calls or [], seen_stalls or [])
+        for sighting, decision in judged or ():
+            finding = self._try("attribute", self._attribute, watched, sighting, decision)
+            if finding is not None:
+                self._findings.append(finding)
+
+    def _attribute(
+        self, watched: WatchedRequest, sighting: Sighting, decision: Decision
+    ) -> Finding:
+        finding = self._attributor.attribute(sighting, decision, self._test)
+        if decision.once:
+            seen = self._once[id(watched.app)]
+            if finding.fingerprint in seen:
+                finding = self._attributor.attribute(sighting, again(decision), self._test)
+            seen.add(finding.fingerprint)
+        return finding
 
     def _call(self, call: RawCall, request: Request | None, threshold_ns: int) -> Sighting:
         row: Any = call.row

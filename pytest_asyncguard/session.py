@@ -19,7 +19,16 @@ from typing import Any
 
 import pytest
 
-from pytest_asyncguard import __version__, census, collect, gate, options, render, transport
+from pytest_asyncguard import (
+    AsyncguardInternalWarning,
+    __version__,
+    census,
+    collect,
+    gate,
+    options,
+    render,
+    transport,
+)
 from pytest_asyncguard.catalog.rows import Call
 from pytest_asyncguard.guard import Guard
 from pytest_asyncguard.model import (
@@ -37,16 +46,6 @@ from pytest_asyncguard.transport import ATTRIBUTE, Telling
 from pytest_asyncguard.wording import duration
 
 PACKAGES = ("pytest", "fastapi", "starlette", "httpx", "httpx2", "anyio", "uvloop", "trio")
-
-
-class AsyncguardInternalWarning(pytest.PytestWarning):
-    """A part of the guard failed and was switched off.
-
-    The tests and their outcomes are as they would be without it; findings of that part are
-    missing. Please report it, with the text of the warning.
-    """
-
-    __module__ = "pytest_asyncguard"
 
 
 class Session:
@@ -110,6 +109,7 @@ class Session:
             AsyncguardInternalWarning,
             __file__,
             1,
+            line="",  # where it was raised says nothing
         )
         self._config.hook.pytest_warning_recorded.call_historic(
             kwargs={
@@ -149,6 +149,10 @@ class Session:
             report.outcome = "failed"
             # pytest takes whatever has a ``toterminal``; xdist sends text only.
             report.longrepr = str(text) if self._is_worker else text  # type: ignore[assignment]
+        elif str(report.longrepr).startswith("[XPASS(strict)]"):
+            # The failure that was expected: pytest judged before it was there.
+            report.outcome = "skipped"
+            report.wasxfail = str(report.longrepr).removeprefix("[XPASS(strict)]").strip()
         elif report.outcome == "failed":
             report.sections.append(("asyncguard", str(text)))
         elif hasattr(report, "wasxfail"):

@@ -434,7 +434,9 @@ FILE_CALLS: Final = (
         target="logging:FileHandler.emit",
         rule="file",
         # pytest's own --log-file handler writes to nowhere unless it is asked to.
-        when=lambda args, kwargs: bool(args) and args[0].baseFilename != os.devnull,
+        when=lambda args, kwargs: (
+            bool(args) and not type(args[0]).__module__.startswith("_pytest.")
+        ),
         by_caller=True,
         twin="logging.handlers.QueueHandler",
     ),

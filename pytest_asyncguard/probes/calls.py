@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import pkgutil
 import sys
 from _thread import get_ident
 from collections.abc import Callable, Iterable
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
-from pytest_asyncguard.catalog.rows import Call, always
+from pytest_asyncguard.catalog.rows import Call, always, inside
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.holds import ActiveCall, Hold, RawCall, open_holds
 from pytest_asyncguard.probes.patching import ImportWatch, Patcher
@@ -44,8 +45,15 @@ class WatchedBuiltin:
     def __repr__(self) -> str:
         return repr(self._original)
 
-    def __reduce__(self) -> str:
-        return str(self._original.__qualname__)
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """By a name under which any other process finds the original.
+
+        ``socket.gethostbyname`` says that it is ``_socket.gethostbyname``, which is not wrapped.
+        """
+        name = str(self._original.__qualname__)
+        if getattr(sys.modules.get(self._original.__module__), name, None) is self:
+            return name
+        return pkgutil.resolve_name, (self._row.target,)
 
 
 def wrap(original: Any, row: Call, *, method: bool) -> Any:
@@ -66,6 +74,8 @@ def wrap(original: Any, row: Call, *, method: bool) -> Any:
         return on_loop(hold, row, original, args, kwargs)
 
     functools.update_wrapper(call, original)
+    if getattr(original, "__module__", None) is None:  # a method descriptor
+        call.__module__ = row.target.partition(":")[0]
     _wrappers[id(call)] = (call, original, row)
     return call
 
@@ -80,9 +90,18 @@ def on_loop(
         if not outer.fired and can_block(hold, row, args, kwargs):
             outer.fired = True
         return original(*args, **kwargs)
-    active = hold.call = ActiveCall(row, can_block(hold, row, args, kwargs))
-    opened = holds.sources.wall()
-    began = hold.clock.begin(opened)
+    blocks = can_block(hold, row, args, kwargs)
+    if not blocks and row.when is not inside:
+        # Nothing of its own to report: what it calls is to be judged by itself.
+        return original(*args, **kwargs)
+    try:
+        active = ActiveCall(row, blocks)
+        opened = holds.sources.wall()
+        began = hold.clock.begin(opened)
+    except Exception as error:  # noqa: BLE001 - the guard never breaks the app
+        hold.request.inbox.failed("calls", error)
+        return original(*args, **kwargs)
+    hold.call = active
     try:
         return original(*args, **kwargs)
     finally:

@@ -21,6 +21,9 @@ from _thread import get_ident, get_native_id
 from collections import deque
 from typing import Any, Final, NamedTuple
 
+BEAT_NS: Final = 20_000_000
+MISSED_NS: Final = 50_000_000
+"""By how much a beat must be late to count as missed: timers and schedulers are not exact."""
 SHARED_NS: Final = 1_000_000
 """How old a reading may be and still serve as the start of a new stretch."""
 
@@ -108,13 +111,59 @@ class Collections:
         self._full.clear()
 
 
+class Heartbeat:
+    """The beat of the sampler, by which a stop of the whole process is known.
+
+    A process that was stopped (SIGSTOP, a debugger, a paused machine) missed beats, in which
+    nobody used a processor or waited for one. To a loop thread that looks like sleep.
+    """
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._last: tuple[int, int, int] | None = None
+        self._pauses: deque[tuple[int, int, int]] = deque(maxlen=64)
+
+    def rest(self) -> None:
+        """No beat is due until the next one."""
+        self._last = None
+
+    def beat(self, queued: int) -> None:
+        """Called by the sampler once in each interval, with its own wait for a processor."""
+        last, now = self._last, (self._sources.wall(), self._sources.process(), queued)
+        self._last = now
+        if last is not None:
+            stopped = now[0] - last[0] - BEAT_NS - (now[1] - last[1]) - (now[2] - last[2])
+            if stopped > MISSED_NS:
+                self._pauses.append((last[0], now[0], stopped))
+
+    def paused(self, opened: int, now: int, queued: int) -> int:
+        """How long the process stood still between ``opened`` and ``now``.
+
+        ``queued`` is how long the asking thread waited for a processor meanwhile: if the sampler
+        has not come to beat again, it may be waiting too.
+        """
+        total = sum(
+            min(stopped, until - max(since, opened))
+            for since, until, stopped in list(self._pauses)
+            if until > opened
+        )
+        if (last := self._last) is not None and now - last[0] > BEAT_NS + MISSED_NS:
+            used = self._sources.process() - last[1]
+            stopped = now - max(last[0], opened) - BEAT_NS - used - queued
+            total += stopped if stopped > MISSED_NS else 0
+        return total
+
+
 class ThreadClock:
     """The clock of one loop thread; used by that thread only."""
 
-    __slots__ = ("_collections", "_fd", "_last", "_sources", "_thread")
+    __slots__ = ("_collections", "_fd", "_heartbeat", "_last", "_sources", "_thread")
 
-    def __init__(self, sources: Sources, collections: Collections) -> None:
+    def __init__(
+        self, sources: Sources, collections: Collections, heartbeat: Heartbeat | None = None
+    ) -> None:
         self._sources = sources
+        self._heartbeat = heartbeat
         self._collections = collections
         self._thread = get_ident()
         self._fd = sources.open_queue()
@@ -144,16 +193,24 @@ class ThreadClock:
             cpu = min(now - opened, self._sources.thread() - began.cpu)
             return cpu, now - opened - cpu
         last = self._last = self.read()
-        return charge(began, last, opened, self._collections.excused(self._thread, opened))
+        excused = self._collections.excused(self._thread, opened)
+        paused = 0
+        if self._heartbeat is not None and now - opened > MISSED_NS:
+            paused = self._heartbeat.paused(opened, now, last.queued - began.queued)
+        return charge(began, last, opened, excused, paused)
 
-    def close(self) -> None:
+    def __del__(self) -> None:
+        # It lives as long as its thread: a TestClient starts one for each request.
         if self._fd is not None:
-            fd, self._fd = self._fd, None
-            os.close(fd)
+            os.close(self._fd)
 
 
-def charge(began: Reading, ended: Reading, opened: int, excused: int) -> tuple[int, int]:
-    """The (cpu, asleep) nanoseconds of a stretch that opened at ``opened``, but for ``excused``.
+def charge(
+    began: Reading, ended: Reading, opened: int, excused: int = 0, paused: int = 0
+) -> tuple[int, int]:
+    """The (cpu, asleep) nanoseconds of a stretch that opened at ``opened``.
+
+    ``excused`` is CPU time, ``paused`` sleep, for which the stretch is not to blame.
 
     Waiting for the GIL looks like sleep to the system. Two facts tell it apart: other threads
     burn at least as much CPU meanwhile, and the waiting thread wakes once every switch interval
@@ -162,7 +219,7 @@ def charge(began: Reading, ended: Reading, opened: int, excused: int) -> tuple[i
     """
     wall = ended.wall - began.wall
     cpu = ended.cpu - began.cpu
-    asleep = max(0, wall - cpu - (ended.queued - began.queued))
+    asleep = max(0, wall - cpu - (ended.queued - began.queued) - paused)
     patience = int(sys.getswitchinterval() * 1e9)
     starved = min(
         asleep,

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from copy import copy
 from typing import Any, Final, Protocol
 
-from pytest_asyncguard.probes.clock import Collections, Reading, Sources, ThreadClock
+from pytest_asyncguard.probes.clock import Collections, Heartbeat, Reading, Sources, ThreadClock
 from pytest_asyncguard.probes.stacks import RawStack, boundary, identity
 
 Scope = MutableMapping[str, Any]
@@ -220,6 +220,7 @@ current_request: Final[ContextVar[WatchedRequest | None]] = ContextVar(
 open_holds: Final[dict[int, Hold]] = {}
 sources: Final = Sources()
 collections: Final = Collections(sources)
+heartbeat: Final = Heartbeat(sources)
 loose: Final[list[WatchedRequest | None]] = [None]
 """What steps belong to that no request started: with the scope ``loop``, to the test; else None."""
 _inboxes: Final[list[Inbox]] = []
@@ -229,7 +230,7 @@ class _ThreadState(threading.local):
     """The clock of the current thread; it closes its file when the thread ends."""
 
     def __init__(self) -> None:
-        self.clock = ThreadClock(sources, collections)
+        self.clock = ThreadClock(sources, collections, heartbeat)
 
 
 _this_thread = _ThreadState()
@@ -262,28 +263,41 @@ def watching() -> None:
         _on_watching()
 
 
-def enter(request: WatchedRequest, *, spawned: bool) -> Hold:
-    """Open a hold on this thread."""
-    hold = Hold(request, spawned)
-    thread = get_ident()
-    hold.outer = open_holds.get(thread)
-    hold.clock = clock = _this_thread.clock
-    hold.opened = now = sources.wall()
-    hold.began = clock.begin(now)
+def enter(request: WatchedRequest, *, spawned: bool) -> Hold | None:
+    """Open a hold on this thread; None where that fails, which is not the app's to bear."""
+    try:
+        hold = Hold(request, spawned)
+        thread = get_ident()
+        hold.outer = open_holds.get(thread)
+        hold.clock = clock = _this_thread.clock
+        hold.opened = now = sources.wall()
+        hold.began = clock.begin(now)
+    except Exception as error:  # noqa: BLE001 - the guard never breaks the app
+        request.inbox.failed("holds", error)
+        return None
     open_holds[thread] = hold
     return hold
 
 
-def leave(hold: Hold) -> None:
+def leave(hold: Hold | None) -> None:
     """Close ``hold``, and report it where it was longer than the threshold."""
-    now = sources.wall()
+    if hold is None:
+        return
     thread = get_ident()
-    outer = hold.outer
-    if outer is None:
+    if hold.outer is None:
         open_holds.pop(thread, None)
     else:
-        open_holds[thread] = outer
-        outer.nested_ns += now - hold.opened
+        open_holds[thread] = hold.outer
+    try:
+        _weigh(hold)
+    except Exception as error:  # noqa: BLE001 - the guard never breaks the app
+        hold.request.inbox.failed("holds", error)
+
+
+def _weigh(hold: Hold) -> None:
+    now = sources.wall()
+    if hold.outer is not None:
+        hold.outer.nested_ns += now - hold.opened
     wall = now - hold.opened - hold.nested_ns
     request = hold.request
     held = wall

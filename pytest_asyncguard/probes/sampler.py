@@ -8,14 +8,16 @@ the frame still stands on the calling line.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 from _thread import allocate_lock
 
 from pytest_asyncguard.probes import holds
+from pytest_asyncguard.probes.clock import BEAT_NS
 from pytest_asyncguard.probes.stacks import capture
 
-INTERVAL_SECONDS = 0.02
+INTERVAL_SECONDS = BEAT_NS / 1e9
 IDLE_ROUNDS = 50
 
 
@@ -45,9 +47,10 @@ class Sampler:
         holds.on_watching(None)
         self._stop = True
         self.wake()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        thread, self._thread = self._thread, None
+        # It is its own thread that drops a sampler which failed.
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
 
     def wake(self) -> None:
         """A request is being watched: stay awake for a while."""
@@ -57,6 +60,17 @@ class Sampler:
                 self._alarm.release()
 
     def _run(self) -> None:
+        queue = holds.sources.open_queue()
+        try:
+            self._sample_until_stopped(queue)
+        except Exception as error:  # noqa: BLE001 - the guard never breaks a run
+            if (inbox := holds.inbox()) is not None:
+                inbox.failed(self.name, error)
+        finally:
+            if queue is not None:
+                os.close(queue)
+
+    def _sample_until_stopped(self, queue: int | None) -> None:
         rounds = 0
         while not self._stop:
             if rounds >= IDLE_ROUNDS:
@@ -64,15 +78,12 @@ class Sampler:
                 if not holds.open_holds and not self._stop:
                     self._alarm.acquire()
                 self._idle = False
+                holds.heartbeat.rest()
                 rounds = 0
                 continue
             self._alarm.acquire(timeout=INTERVAL_SECONDS)
-            try:
-                rounds = 0 if self._sample() else rounds + 1
-            except Exception as error:  # noqa: BLE001 - the guard never breaks a run
-                if (inbox := holds.inbox()) is not None:
-                    inbox.failed(self.name, error)
-                return
+            holds.heartbeat.beat(holds.sources.queued(queue))
+            rounds = 0 if self._sample() else rounds + 1
 
     def _sample(self) -> bool:
         """Take the stack of each hold older than half an interval; whether there was any hold."""

@@ -218,7 +218,8 @@ APP = """
             time.sleep(0.001)
             await asyncio.sleep(60)
         except BaseException as error:
-            events.append("forever saw " + re.sub("scope [0-9a-f]+|/[^ :]+/", "", repr(error)))
+            text = re.sub("scope [0-9a-f]+|Task-[0-9]+|/[^ :]+/", "", repr(error))
+            events.append(f"forever saw {text}")
             raise
         finally:
             events.append("forever out")
@@ -302,6 +303,14 @@ TESTS = """
 
     def response_of(response):
         return [response.status_code, sorted(response.headers.items()), response.text]
+
+
+    def test_inline_first(see):
+        # Before any other: nobody has made a task yet.
+        async def name():
+            return asyncio.current_task().get_name()
+
+        see["task"] = asyncio.run(name())
 
 
     @pytest.mark.parametrize("name", module.RETURNING)

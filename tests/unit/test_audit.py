@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_asyncguard.catalog import stdlib
-from pytest_asyncguard.catalog.rows import AuditEvent, Call
+from pytest_asyncguard.catalog.rows import AuditEvent, Call, inside
 from pytest_asyncguard.probes import audit, holds
 from pytest_asyncguard.probes.audit import AuditProbe
 from pytest_asyncguard.probes.calls import wrap
@@ -82,7 +82,7 @@ def test_an_event_inside_a_known_call_is_what_makes_it_block(
     listening: Watched, args: tuple[str, ...], names: list[str]
 ) -> None:
     """The call is named as the user wrote it."""
-    row = Call(target="fake:outer", rule="file", when=lambda args, kwargs: False)
+    row = Call(target="fake:outer", rule="file", when=inside)
     on_loop(listening, lambda: wrap(tell, row, method=False)(*args))
     assert listening.names() == names
 
@@ -135,32 +135,20 @@ def test_one_hook_is_enough_for_a_process(
 # --- the catalogue's events --------------------------------------------------------------------
 
 
-def listed() -> None:
-    os.listdir()  # noqa: PTH208
-
-
-def listed_by_descriptor() -> None:
-    descriptor = os.open(".", os.O_RDONLY)
-    try:
-        os.listdir(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @pytest.mark.parametrize(
     ("function", "names"),
     [
         (lambda: Path("file").write_bytes(b""), ["open"]),
         (lambda: Path("there").read_bytes(), ["open"]),
-        (lambda: os.listdir("."), ["os.listdir"]),
-        (listed, ["os.listdir"]),
+        (lambda: os.listdir("."), ["os.listdir"]),  # noqa: PTH208
+        (lambda: os.listdir(), ["os.listdir"]),  # noqa: PTH208, PLW0108
         (lambda: os.scandir().close(), ["os.scandir"]),
         (lambda: Path("folder").mkdir(), ["os.mkdir"]),
         (lambda: Path("there").unlink(), ["os.remove"]),
         (lambda: Path("there").rename("here"), ["os.rename"]),
         (lambda: os.truncate("there", 0), ["os.truncate"]),
         (lambda: os.link("there", "second"), ["os.link"]),
-        (lambda: os.symlink("there", "second"), ["os.symlink"]),
+        (lambda: Path("second").symlink_to("there"), ["os.symlink"]),
     ],
 )
 def test_work_on_the_file_system_is_seen(
@@ -200,6 +188,6 @@ def test_what_reaches_no_disk_is_free(listening: Watched, function: Callable[[],
 
 
 def test_asking_on_standard_input_is_seen(listening: Watched) -> None:
-    """It waits for a person. Raised by hand: a test has no standard input; the prompt is private."""
+    """It waits for a person, and the prompt is private. Raised by hand: a test has no input."""
     on_loop(listening, lambda: sys.audit("builtins.input", "password of alice: "))
     assert [(call.row.name, call.detail) for call in listening.calls()] == [("input", None)]

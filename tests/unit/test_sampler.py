@@ -59,7 +59,7 @@ def test_a_hold_that_lasts_is_sampled(
 
     hold = during(inbox_open.request(), compute)
     assert [taken for taken, _ in hold.samples or ()] == [fake_clock.wall]
-    ((_, stack),) = hold.samples or ()
+    [(_, stack)] = hold.samples or []
     assert compute.__qualname__ in functions(stack)
 
 
@@ -86,7 +86,7 @@ def test_a_known_call_is_sampled_too(
         fake_clock.sleep(INTERVAL)
         assert sampler._sample()
 
-    ((_, stack),) = during(inbox_open.request(), wrap(slow, SLOW, method=False)).samples or ()
+    [(_, stack)] = during(inbox_open.request(), wrap(slow, SLOW, method=False)).samples or []
     assert slow.__qualname__ in functions(stack)
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pytest_asyncguard.catalog.rows import Call
+from pytest_asyncguard.catalog.rows import Call, inside
 from pytest_asyncguard.catalog.stdlib import masked
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.calls import wrap
@@ -100,7 +100,7 @@ def test_a_number_is_masked_however_it_is_written(number: str) -> None:
     )
 )
 def test_no_bound_value_is_told(value: object) -> None:
-    """sqlite's trace callback hands over the statement with its values written into it."""
+    """The trace callback of sqlite hands over the statement with its values written into it."""
     told: list[str] = []
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.set_trace_callback(told.append)
@@ -198,7 +198,7 @@ def test_a_statement_inside_a_known_call_adds_nothing(
     guard_installed: Watched, connection: sqlite3.Connection
 ) -> None:
     """An ORM's call is named as the user wrote it, and a statement is what makes it block."""
-    row = Call(target="orm:load", rule="sync-database", when=lambda args, kwargs: False)
+    row = Call(target="orm:load", rule="sync-database", when=inside)
     load = wrap(connection.execute, row, method=False)
     on_loop(guard_installed, lambda: load("SELECT name FROM users"))
     assert guard_installed.names() == ["orm.load"]
