@@ -221,13 +221,10 @@ def reconcile(
                 charged[untimed[0]] = _charged(charged[untimed[0]], _share(charge, weight, total))
         # By time, and by line: a short hold has few samples, and a call that no probe could time
         # has nothing but samples.
-        timed = sum(call.weight_ns for call in stall.known if site(call.stack) in at)
-        part = sum(sample.weight_ns for sample in remaining)
-        held = min(
-            charge.held_ns * part // total if total else charge.held_ns,
-            max(0, charge.held_ns - timed),
-        )
-        rest = _share(charge, held, max(1, charge.held_ns))
+        rest = _without(charge, (made.charge for made in stall.known if site(made.stack) in at))
+        if total:
+            part = charge.held_ns * sum(sample.weight_ns for sample in remaining) // total
+            rest = _share(rest, min(part, rest.held_ns), max(1, rest.held_ns))
         if rest.held_ns >= stall.threshold_ns:
             left.append(replace(stall, samples=tuple(remaining), charge=rest))
     return tuple(charged), tuple(left)
@@ -240,6 +237,15 @@ def site(stack: Stack) -> object:
         return tuple((frame.file, frame.function) for frame in stack[:1])
     frame = stack[index]
     return frame.file, frame.line, frame.function
+
+
+def _without(charge: Charge, parts: Iterable[Charge]) -> Charge:
+    """What is left without what was measured: sleep off sleep, computing off computing."""
+    taken = list(parts)
+    return Charge(
+        cpu_ns=max(0, charge.cpu_ns - sum(part.cpu_ns for part in taken)),
+        asleep_ns=max(0, charge.asleep_ns - sum(part.asleep_ns for part in taken)),
+    )
 
 
 def _share(charge: Charge, part: int, total: int) -> Charge:

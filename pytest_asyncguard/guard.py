@@ -21,6 +21,7 @@ from pytest_asyncguard.model import (
     Decision,
     Endpoint,
     Finding,
+    Known,
     ProbeState,
     Request,
     Sample,
@@ -53,7 +54,7 @@ class Installation:
     """The probes of this process. pytest can run inside pytest: the first run installs them."""
 
     def __init__(self, *, doubles: bool = True) -> None:
-        self.watch = ImportWatch()
+        self.watch = ImportWatch(self._import_failed)
         self.states: dict[str, ProbeState] = {}
         self.probes: tuple[Probe, ...] = (
             CallProbe("calls", stdlib.CALLS, self.watch, self._missing),
@@ -75,6 +76,10 @@ class Installation:
         self._installed.append(probe)
         self.states[probe.name] = ProbeState(name=probe.name, active=True)
         probe.install()
+
+    def _import_failed(self, module: str, error: BaseException) -> None:
+        """What was to be done once ``module`` was imported could not be done."""
+        _guards[-1].warn(f"{module}: {type(error).__name__}: {error}")
 
     def _missing(self, what: str) -> None:
         """A row that does not fit its library any more."""
@@ -378,7 +383,10 @@ class Guard:
             call=None,
             samples=tuple(self._samples(stall)),
             known=tuple(
-                Sample(stack=self._reader.read(call.stack), weight_ns=call.cpu_ns + call.asleep_ns)
+                Known(
+                    stack=self._reader.read(call.stack),
+                    charge=Charge(cpu_ns=call.cpu_ns, asleep_ns=call.asleep_ns),
+                )
                 for call in fold(stall.calls)
             ),
             charge=Charge(cpu_ns=stall.cpu_ns, asleep_ns=stall.asleep_ns),

@@ -93,6 +93,14 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A known call that was made in a hold, and what it cost there as far as that was measured."""
+
+    stack: Stack
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """A route of an app: what it answers to, and the function behind it."""
 
@@ -139,7 +147,7 @@ class Sighting:
     detail: str | None = None
     stack: Stack = ()
     samples: tuple[Sample, ...] = ()
-    known: tuple[Sample, ...] = ()
+    known: tuple[Known, ...] = ()
     charge: Charge | None = None
     longest: Charge | None = None
     timed: bool = False

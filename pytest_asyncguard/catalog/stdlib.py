@@ -96,20 +96,33 @@ def _command(position: int = 0, name: str = "args") -> Any:
     return lambda args, kwargs: command_name(argument(args, kwargs, position, name))
 
 
-_LITERAL = re.compile(
+_TOKEN = re.compile(
     r"""
-    x?'(?:[^']|'')*'            # a string or blob
-    | \b(?:0x[0-9a-f]+|\d+(?:\.\d*)?(?:e[+-]?\d+)?)\b
+    (?P<comment> /\*.*?(?:\*/|\Z) | --[^\n]* )
+    # A quoted name; after a word a bracket is an index or an array, and holds literals.
+    | (?P<name> "[^"]*" | `[^`]*` | (?<![\w\]\[])\[[^\]]*\] )
+    # A string or blob. Whether a backslash escapes the quote after it, only the dialect knows:
+    # then all that follows is masked, as it is where a quote is not closed.
+    | (?:\b(?:[xbne]|u&))?'(?:[^'\\]|''|\\(?!'))*+(?:'|\\'.*|\Z)
+    | \$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|\Z)
+    | ["`].*
+    # A number, with whatever is written into it.
+    | (?<![\w.])\.?\d[\w.]*(?:(?<=e)[+-]\d+)?
     """,
-    re.IGNORECASE | re.VERBOSE,
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
 
 
 def masked(sql: str) -> str:
     """An SQL statement on one line, with every literal masked: no bound value enters a report."""
-    text = re.sub(r"/\*.*?\*/|--[^\n]*", " ", _LITERAL.sub("?", sql), flags=re.DOTALL)
-    text = " ".join(text.split())
+    text = " ".join(_TOKEN.sub(_shown, sql).split())
     return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _shown(token: re.Match[str]) -> str:
+    if token["comment"] is not None:
+        return " "
+    return token["name"] or "?"
 
 
 SLEEP: Final = (
@@ -387,7 +400,9 @@ STDIN: Final = (AuditEvent(event="builtins.input", rule="stdin", name="input", b
 
 def _reaches_disk(args: Arguments) -> bool:
     path = args[0]
-    if isinstance(path, int) or path is None:
+    if path is None:
+        return True  # the current folder
+    if isinstance(path, int):
         return False  # a descriptor that is open already
     text = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else ""
     return not text.startswith(("/dev/", "/proc/", "/sys/"))

@@ -85,15 +85,16 @@ def on_loop(
 ) -> Any:
     """Make the call during ``hold``."""
     __tracebackhide__ = True
+    blocks, doubt = can_block(row, args, kwargs)
     outer = hold.call
     if outer is not None:
-        if not outer.fired and can_block(hold, row, args, kwargs):
-            outer.fired = True
-        return original(*args, **kwargs)
-    blocks = can_block(hold, row, args, kwargs)
-    if not blocks and row.when is not inside:
+        outer.fired = outer.fired or blocks
+    if outer is not None or (not blocks and row.when is not inside):
         # Nothing of its own to report: what it calls is to be judged by itself.
-        return original(*args, **kwargs)
+        answer = original(*args, **kwargs)
+        if doubt is not None:
+            hold.request.inbox.failed("calls", doubt)
+        return answer
     try:
         active = ActiveCall(row, blocks)
         opened = holds.sources.wall()
@@ -116,14 +117,17 @@ def on_loop(
                 hold.request.inbox.failed("calls", error)
 
 
-def can_block(hold: Hold, row: Call, args: tuple[Any, ...], kwargs: Any) -> bool:
+def can_block(row: Call, args: tuple[Any, ...], kwargs: Any) -> tuple[bool, Exception | None]:
+    """Whether the call can block, and what kept the row from telling.
+
+    Nonsense, most likely, which the callee will refuse; where it does not, the row is wrong.
+    """
     if row.when is always:
-        return True
+        return True, None
     try:
-        return row.when(args, kwargs)
+        return row.when(args, kwargs), None
     except Exception as error:  # noqa: BLE001 - the guard never breaks the app
-        hold.request.inbox.failed("calls", error)
-        return False
+        return False, error
 
 
 def report(
@@ -212,6 +216,7 @@ class CallProbe:
         self._watch = watch
         self._missing = missing
         self._patcher = Patcher()
+        self._made: dict[tuple[int, int], Any] = {}
 
     def unavailable(self) -> str | None:
         return None
@@ -219,7 +224,6 @@ class CallProbe:
     def install(self) -> None:
         by_module: dict[str, list[tuple[str, Call, str]]] = {}
         for row in self._rows:
-            # The same object under several names gets one wrapper, and stays one object.
             for target in (row.target, *row.also):
                 module, _, attribute = target.partition(":")
                 by_module.setdefault(module, []).append((attribute, row, target))
@@ -233,20 +237,30 @@ class CallProbe:
             for part in path:
                 owner = getattr(owner, part, None)
             # Not getattr: of a class method the descriptor is wanted, for subclasses to bind.
-            original = inspect.getattr_static(owner, name, None)
+            original: Any = inspect.getattr_static(owner, name, None)
             if original is None:
                 if not row.optional:
                     self._missing(f"{target} not found")
                 continue
             if (known := _wrappers.get(id(original))) is not None:
-                # It was taken from where it had been wrapped already.
-                self._patcher.adopt(owner, name, known[1])
-                continue
+                original = known[1]
+                if name in vars(owner):
+                    # It was taken from where it had been wrapped already.
+                    self._patcher.adopt(owner, name, original)
+                    continue
             try:
-                self._patcher.replace(owner, name, wrap(original, row, method=bool(path)))
+                self._wrap(owner, name, original, row, method=bool(path))
             except TypeError as error:  # an immutable type
                 if not row.optional:
                     self._missing(f"{target}: {error}")
 
+    def _wrap(self, owner: Any, name: str, original: Any, row: Call, *, method: bool) -> None:
+        """One wrapper for all the names of a row: it stays one object."""
+        key = (id(original), id(row))
+        if (wrapper := self._made.get(key)) is None:
+            wrapper = self._made[key] = wrap(original, row, method=method)
+        self._patcher.replace(owner, name, wrapper)
+
     def uninstall(self) -> None:
         self._patcher.restore()
+        self._made.clear()

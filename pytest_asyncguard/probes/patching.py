@@ -47,7 +47,8 @@ class ImportWatch(importlib.abc.MetaPathFinder):
     for only. The module never sees our loader: its own is put back before its code runs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, failed: Callable[[str, BaseException], None] = lambda *_: None) -> None:
+        self._failed = failed
         self._callbacks: dict[str, list[Callable[[ModuleType], None]]] = {}
         self._searching: set[str] = set()
 
@@ -90,7 +91,10 @@ class ImportWatch(importlib.abc.MetaPathFinder):
 
     def imported(self, module: ModuleType) -> None:
         for callback in self._callbacks.pop(module.__name__, ()):
-            callback(module)
+            try:
+                callback(module)
+            except Exception as error:  # noqa: BLE001 - the guard never breaks an import
+                self._failed(module.__name__, error)
 
 
 class _Loader(importlib.abc.Loader):

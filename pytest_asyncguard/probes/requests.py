@@ -22,7 +22,7 @@ from pytest_asyncguard.probes.patching import ImportWatch, Patcher
 ASGIApp = Callable[[Any, Scope, Any, Any], Coroutine[Any, Any, None]]
 
 ENTRIES = (("starlette.applications", "Starlette"), ("starlette.routing", "Router"))
-KINDS = frozenset({"http", "websocket", "lifespan"})
+KINDS = ("http", "websocket", "lifespan")
 
 
 class Drive:
@@ -55,13 +55,17 @@ class Drive:
             finally:
                 leave(hold)
                 current_request.reset(token)
+            leaving: GeneratorExit | None = None
             try:
                 value = yield awaited
-            except GeneratorExit:
-                coroutine.close()
-                raise
+            except GeneratorExit as exit_:
+                leaving = exit_
             except BaseException as thrown:  # noqa: BLE001 - it is the app's to handle
                 error = thrown
+            # Not in the handler: what the app raises then would come with a context.
+            if leaving is not None:
+                coroutine.close()
+                raise leaving
 
 
 stacks.boundary(Drive.__await__)
@@ -80,7 +84,7 @@ def watched(original: ASGIApp) -> Callable[..., Awaitable[None]]:
         finally:
             request.done = True
             inbox = request.inbox
-            if len(inbox.requests) >= DIGEST_AT:
+            if len(inbox.requests) >= DIGEST_AT and get_ident() not in holds.open_holds:
                 inbox.digest()
 
     __call__.__qualname__ = original.__qualname__
@@ -96,7 +100,7 @@ def _begin(app: object, scope: Scope) -> WatchedRequest | None:
     if inbox is None or not inbox.enabled:
         return None
     try:
-        if scope["type"] not in KINDS:
+        if scope.get("type") not in KINDS:
             return None
         hold = holds.open_holds.get(get_ident())
         if hold is not None and hold.request.is_same(scope):

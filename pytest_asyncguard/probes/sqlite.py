@@ -64,11 +64,14 @@ class SqliteProbe:
 
     def _patch(self, module: ModuleType) -> None:
         original = module.connect
-        if isinstance(original, WatchedConnect):
+        if self._wrapper is None:
+            self._wrapper = WatchedConnect(original, SQL_CONNECT)
+        if original is self._wrapper:
             # sqlite3 takes connect from sqlite3.dbapi2, which we wrapped first.
-            self._patcher.adopt(module, "connect", original._original)
+            self._patcher.adopt(module, "connect", self._wrapper._original)
         else:
-            self._patcher.replace(module, "connect", WatchedConnect(original, SQL_CONNECT))
+            self._patcher.replace(module, "connect", self._wrapper)
 
     def uninstall(self) -> None:
         self._patcher.restore()
+        self._wrapper = None

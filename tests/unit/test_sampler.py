@@ -102,6 +102,7 @@ def test_a_hold_that_is_over_is_not_given_the_stack_of_other_code(
     sampler = Sampler()
     request = inbox_open.request()
     hold = holds.enter(request, spawned=False)
+    assert hold is not None
     fake_clock.compute(INTERVAL)
 
     def too_late() -> dict[int, object]:
@@ -253,6 +254,17 @@ def test_the_thread_samples_a_hold_as_it_lasts(running: Sampler, inbox_open: Wat
         lambda: until(lambda: holds.open_holds[threading.get_ident()].samples),
     )
     assert hold.samples
+
+
+def test_sleeping_with_the_gil_is_sleeping(running: Sampler, inbox_open: Watched) -> None:
+    """A driver in C that does not release it keeps the sampler waiting: no stop of the process."""
+    c_library = pytest.importorskip("ctypes").PyDLL(None)
+    if not hasattr(c_library, "usleep"):
+        pytest.skip("needs usleep")
+    holds.watching()
+    request = inbox_open.request()
+    during(request, lambda: c_library.usleep(200_000))
+    assert request.held_ns >= 150 * MS
 
 
 def test_the_thread_wakes_for_a_request_after_it_slept(

@@ -79,6 +79,21 @@ def test_no_literal_is_told_whatever_stands_around_it(sql: str) -> None:
     assert SECRET not in masked(sql)
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT $$it's S3cret$$, '$$'",
+        "SELECT $tag$S3cret$$ S3cret$tag$",
+        "SELECT E'it\\'s S3cret', 'S3cret'",
+        "SELECT 'C:\\', 'S3cret'",
+        "SELECT ARRAY['S3cret']",
+    ],
+)
+def test_literals_of_other_dialects_are_masked(sql: str) -> None:
+    """The statements of all databases are shown by one function, which does not know whose."""
+    assert SECRET not in masked(sql)
+
+
 @pytest.mark.parametrize("sql", ["SELECT 'S3cret", "SELECT 'S3cret''", "/* 'S3cret", "x'S3cret"])
 def test_a_literal_that_was_cut_off_is_masked(sql: str) -> None:
     """What does not end is a literal, or a comment, to its end."""
@@ -106,7 +121,8 @@ def test_no_bound_value_is_told(value: object) -> None:
         connection.set_trace_callback(told.append)
         connection.execute("SELECT ? /* it's */ AS \"what's bound\"", (value,))
     (sql,) = told
-    assert masked(sql).replace("-", "") == 'SELECT ? AS "what\'s bound"'
+    # After a backslash the end of a string is a matter of dialect: then nothing more is told.
+    assert masked(sql).replace("-", "") in ("SELECT ?", 'SELECT ? AS "what\'s bound"')
 
 
 def test_a_long_statement_is_cut() -> None:
