@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pytest_asyncguard import census, collect
 from pytest_asyncguard.attribute import Attributor
-from pytest_asyncguard.attribute.request import describe
+from pytest_asyncguard.attribute.request import Descriptions
 from pytest_asyncguard.catalog import clients, stdlib
 from pytest_asyncguard.catalog.rows import Call
 from pytest_asyncguard.decide import Decider, again
@@ -79,12 +79,14 @@ class Installation:
 
     def _import_failed(self, module: str, error: BaseException) -> None:
         """What was to be done once ``module`` was imported could not be done."""
-        _guards[-1].warn(f"{module}: {type(error).__name__}: {error}")
+        if _guards:
+            _guards[-1].warn(f"{module}: {type(error).__name__}: {error}")
 
     def _missing(self, what: str) -> None:
         """A row that does not fit its library any more."""
         library = what.partition(":")[0].partition(".")[0]
-        _guards[-1].warn(f"{library}: {what}")
+        if _guards:
+            _guards[-1].warn(f"{library}: {what}")
 
     def install(self) -> None:
         holds.collections.install()
@@ -135,6 +137,7 @@ class Guard:
         self._reader = Reader(origins.of)
         self._decider = Decider(settings.rule)
         self._attributor = Attributor(rootdir)
+        self._descriptions = Descriptions()
         self._apps: dict[int, tuple[Callable[[], object], int]] = {}
         self._once: defaultdict[int, set[str]] = defaultdict(set)
         self._endpoints: set[tuple[str, str]] = set()
@@ -255,6 +258,7 @@ class Guard:
             inactive=self.inactive,
         )
         self._told_probes = True
+        self._descriptions.clear()
         self._clear()
         return telling
 
@@ -285,7 +289,7 @@ class Guard:
 
     def _take(self, watched: WatchedRequest) -> None:
         own = watched.scopes[0]["type"] == "test"
-        request = None if own else self._try("request", describe, watched.scopes)
+        request = None if own else self._try("request", self._descriptions.describe, watched.scopes)
         if request is None and not own:
             return
         calls, watched.calls = watched.calls, []

@@ -21,8 +21,45 @@ WEBSOCKET: Final = "WEBSOCKET"
 ANY: Final = "ANY"
 """The method of an endpoint that is asked for all of them: a mounted app."""
 
+_KNOWN: Final = 4096
 _VERBS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY")
 _SOCKET_HANDLERS: Final = ("on_receive", "on_connect", "on_disconnect")
+
+
+class Descriptions:
+    """``describe``, remembering its answers by the objects that routing put into the scope.
+
+    A suite asks for the same few routes over and over. The objects are kept, so that their ids
+    stay their own; not for longer than a test, since they are the app's.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], tuple[Request, tuple[object, ...]]] = {}
+
+    def describe(self, scopes: Sequence[Scope]) -> Request:
+        scope = scopes[-1]
+        endpoint = scope.get("endpoint")
+        if endpoint is None:
+            return describe(scopes)
+        extra = scope.get("fastapi")
+        context = extra.get("effective_route_context") if isinstance(extra, dict) else None
+        kept = (endpoint, scope.get("route"), context, scope.get("app"), scope.get("router"))
+        key = (
+            scope["type"],
+            scope.get("method"),
+            scope.get("root_path"),
+            scope.get("app_root_path"),
+            *map(id, kept),
+        )
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            known = self._known[key] = (describe(scopes), kept)
+        return known[0]
+
+    def clear(self) -> None:
+        self._known.clear()
 
 
 def describe(scopes: Sequence[Scope]) -> Request:

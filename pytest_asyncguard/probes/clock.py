@@ -73,6 +73,13 @@ class Sources:
     def queued(self, fd: int | None) -> int:
         return int(os.pread(fd, 64, 0).split()[1]) if fd is not None else 0
 
+    def scheduled(self, fd: int | None) -> tuple[int, int]:
+        """The wait for a processor in nanoseconds, and how often one was given."""
+        if fd is None:
+            return 0, 0
+        _, queued, slices = os.pread(fd, 64, 0).split()
+        return int(queued), int(slices)
+
 
 class Collections:
     """The full garbage collections of late, by thread.
@@ -111,30 +118,54 @@ class Collections:
         self._full.clear()
 
 
+class Beat(NamedTuple):
+    """When the sampler beat, and how far the clocks were that tell why the next beat is late."""
+
+    wall: int
+    process: int
+    queued: int
+    slices: int
+
+
 class Heartbeat:
     """The beat of the sampler, by which a stop of the whole process is known.
 
     A process that was stopped (SIGSTOP, a debugger, a paused machine) missed beats, in which
-    nobody used a processor or waited for one. To a loop thread that looks like sleep.
+    nobody used a processor or waited for one. To a loop thread that looks like sleep. A sampler
+    that waits for the GIL, which C code may keep while it sleeps, misses beats too; but it wakes
+    once every switch interval to ask for it.
     """
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._last: tuple[int, int, int] | None = None
+        self._queue: int | None = None
+        self._last: Beat | None = None
         self._pauses: deque[tuple[int, int, int]] = deque(maxlen=64)
+
+    def open(self) -> None:
+        """Begin to beat, on this thread."""
+        self._queue = self._sources.open_queue()
+
+    def close(self) -> None:
+        self._last = None
+        fd, self._queue = self._queue, None
+        if fd is not None:
+            os.close(fd)
 
     def rest(self) -> None:
         """No beat is due until the next one."""
         self._last = None
 
-    def beat(self, queued: int) -> None:
-        """Called by the sampler once in each interval, with its own wait for a processor."""
-        last, now = self._last, (self._sources.wall(), self._sources.process(), queued)
+    def _now(self) -> Beat:
+        sources = self._sources
+        return Beat(sources.wall(), sources.process(), *sources.scheduled(self._queue))
+
+    def beat(self) -> None:
+        """Called by the sampler once in each interval."""
+        last, now = self._last, self._now()
         self._last = now
-        if last is not None:
-            stopped = now[0] - last[0] - BEAT_NS - (now[1] - last[1]) - (now[2] - last[2])
-            if stopped > MISSED_NS:
-                self._pauses.append((last[0], now[0], stopped))
+        if last is not None and (stopped := _stopped(last, now, last.wall)) > MISSED_NS:
+            self._pauses.append((last.wall, now.wall, stopped))
 
     def paused(self, opened: int, now: int, queued: int) -> int:
         """How long the process stood still between ``opened`` and ``now``.
@@ -147,11 +178,19 @@ class Heartbeat:
             for since, until, stopped in list(self._pauses)
             if until > opened
         )
-        if (last := self._last) is not None and now - last[0] > BEAT_NS + MISSED_NS:
-            used = self._sources.process() - last[1]
-            stopped = now - max(last[0], opened) - BEAT_NS - used - queued
+        last = self._last
+        if last is not None and now - last.wall > BEAT_NS + MISSED_NS:
+            stopped = _stopped(last, self._now(), max(last.wall, opened)) - queued
             total += stopped if stopped > MISSED_NS else 0
         return total
+
+
+def _stopped(last: Beat, now: Beat, since: int) -> int:
+    """What of the time from ``since`` to ``now`` nothing but a stop explains."""
+    patience = int(sys.getswitchinterval() * 1e9)
+    asked = max(0, now.slices - last.slices - 1) * patience
+    used = now.process - last.process
+    return now.wall - since - BEAT_NS - used - (now.queued - last.queued) - asked
 
 
 class ThreadClock:

@@ -139,7 +139,8 @@ class WatchedRequest:
         if scope is mine:
             return True
         return scope["type"] == mine["type"] and (
-            scope["type"] == "lifespan" or scope.get("headers") is mine.get("headers")
+            scope["type"] == "lifespan"
+            or ((headers := scope.get("headers")) is not None and headers is mine.get("headers"))
         )
 
     def is_settled(self) -> bool:

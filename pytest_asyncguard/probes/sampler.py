@@ -8,7 +8,6 @@ the frame still stands on the calling line.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import threading
 from _thread import allocate_lock
@@ -60,17 +59,16 @@ class Sampler:
                 self._alarm.release()
 
     def _run(self) -> None:
-        queue = holds.sources.open_queue()
+        holds.heartbeat.open()
         try:
-            self._sample_until_stopped(queue)
+            self._sample_until_stopped()
         except Exception as error:  # noqa: BLE001 - the guard never breaks a run
             if (inbox := holds.inbox()) is not None:
                 inbox.failed(self.name, error)
         finally:
-            if queue is not None:
-                os.close(queue)
+            holds.heartbeat.close()
 
-    def _sample_until_stopped(self, queue: int | None) -> None:
+    def _sample_until_stopped(self) -> None:
         rounds = 0
         while not self._stop:
             if rounds >= IDLE_ROUNDS:
@@ -82,7 +80,7 @@ class Sampler:
                 rounds = 0
                 continue
             self._alarm.acquire(timeout=INTERVAL_SECONDS)
-            holds.heartbeat.beat(holds.sources.queued(queue))
+            holds.heartbeat.beat()
             rounds = 0 if self._sample() else rounds + 1
 
     def _sample(self) -> bool:

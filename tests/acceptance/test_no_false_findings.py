@@ -519,6 +519,83 @@ TESTS = """
             thread.join()
 """
 
+BREAKPOINT = """
+    import os
+    import pdb
+    import subprocess
+    import sys
+
+    import pytest
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+    app = FastAPI()
+
+
+    @app.get("/breakpoint")
+    async def stops():
+        answer = "not asked"
+        breakpoint()
+        return answer
+
+
+    @app.get("/set_trace")
+    async def stops_in_pdb():
+        answer = "not asked"
+        pdb.set_trace()
+        return answer
+
+
+    @pytest.fixture
+    def slow_developer():
+        # Thinks for longer than the threshold before each answer.
+        script = "for line in w 'p answer' '!answer = 42' c; do sleep 0.15; echo $line; done"
+        kept = os.dup(0)
+        with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE) as developer:
+            os.dup2(developer.stdout.fileno(), 0)
+            yield
+        os.dup2(kept, 0)
+        os.close(kept)
+
+
+    @pytest.mark.parametrize("path", ["/breakpoint", "/set_trace"])
+    def test_asked(slow_developer, path):
+        assert TestClient(app).get(path).json() == 42
+"""
+
+LOGGED = """
+    import logging
+    import time
+
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+    app = FastAPI()
+
+
+    @app.get("/log")
+    async def log():
+        logging.getLogger("shop").warning("told")
+        try:
+            raise LookupError("seen")
+        except LookupError:
+            logging.getLogger("shop").exception("caught")
+
+
+    @app.get("/block")
+    async def block():
+        time.sleep(0.001)
+
+
+    def test_logged():
+        for _ in range(2):
+            assert TestClient(app).get("/log").status_code == 200
+
+
+    def test_block():
+        assert TestClient(app).get("/block").status_code == 200
+"""
+
 FILES = {
     "app.py": APP,
     "light.py": LIGHT,
@@ -528,14 +605,97 @@ FILES = {
     "test_app.py": TESTS,
     "page.html": "<h1>hello</h1>",
 }
+CONTROL = {"test_block"}
+"""The one test that has to fail: it shows that the guard was on."""
 
 
 @pytest.fixture(name="run", scope="module")
 def _run(run_pytest: RunPytest) -> Run:
-    return run_pytest(FILES, "--asyncguard", "--durations=12")
+    """One run with all of it."""
+    return run_pytest(FILES, "--asyncguard")
 
 
-def test_nothing(run: Run) -> None:
-    """X."""
-    print(run.output)
-    assert 0
+@pytest.fixture(name="covered", scope="module")
+def _covered(run_pytest: RunPytest) -> Run:
+    """The same, as far as it computes, under coverage."""
+    if importlib.util.find_spec("coverage") is None:
+        pytest.skip("coverage is not installed")
+    chosen = "not stopped and not collected and not upload and not by_transport"
+    coverage = ("-m", "coverage", "run", "--branch", "--source=.")
+    return run_pytest(FILES, "--asyncguard", "-k", chosen, python=coverage)
+
+
+@pytest.fixture(name="asked", scope="module")
+def _asked(run_pytest: RunPytest) -> Run:
+    """A developer answers the debugger, slowly."""
+    return run_pytest({"test_app.py": BREAKPOINT}, "--asyncguard", "-s")
+
+
+def failed(run: Run) -> set[str]:
+    """The tests that did not pass."""
+    return {name for name, outcome in run.outcomes.items() if outcome != "passed"}
+
+
+def found(run: Run) -> list[tuple[str, str, str, str]]:
+    """Severity, rule, place and route of what is reported, without the control."""
+    return [
+        (each["severity"], each["rule"], f"{each['file']}:{each['source']}", each["route"])
+        for each in run.findings
+        if each["route"] != "GET /block"
+    ]
+
+
+def warned_of(run: Run, *routes: str) -> list[tuple[str, str, str, str]]:
+    """What is reported of other routes, or is more than a warning."""
+    return [each for each in found(run) if each[3] not in routes or each[0] != "warning"]
+
+
+def test_it_was_watched(run: Run) -> None:
+    """The one line that blocks is found, so the guard was on, and it saw the other requests."""
+    (block,) = run.of_test("test_block")
+    assert run.told(block) == (
+        "sleep",
+        "time.sleep(0.001)  # the one line that blocks",
+        "GET /block",
+    )
+    assert {row["route"] for row in run.report["endpoints"] if not row["requests"]} == set()
+
+
+def test_nothing_else_fails(run: Run) -> None:
+    """Every other test passes in mode fail-tests."""
+    assert failed(run) == CONTROL, run.output
+
+
+def test_nothing_else_is_found(run: Run) -> None:
+    """Nothing is reported, not as a warning either, but of a module that computes as it loads."""
+    assert warned_of(run, "GET /heavy") == [], run.output
+
+
+def test_a_heavy_import_is_a_warning(run: Run) -> None:
+    """It stalls the loop, and once per process: it is shown, and fails no test."""
+    assert [each[:2] for each in found(run) if each[3] == "GET /heavy"] == [
+        ("warning", "cpu-stall")
+    ]
+
+
+def test_coverage(covered: Run) -> None:
+    """Measuring coverage of branches is not the app's work, and changes no verdict."""
+    assert failed(covered) == CONTROL, covered.output
+    assert warned_of(covered, "GET /heavy") == [], covered.output
+    assert (covered.folder / ".coverage").is_file()
+
+
+def test_a_breakpoint(asked: Run) -> None:
+    """However long the developer thinks, neither waiting nor reading the answer is a finding."""
+    assert asked.outcomes == {"test_asked[/breakpoint]": "passed", "test_asked[/set_trace]": "passed"}
+    assert asked.stdout.count("'not asked'") == 2
+    assert found(asked) == [], asked.output
+    assert asked.exit_code == 0
+
+
+@pytest.mark.parametrize("option", ["--log-file=all.log", "--log-cli-level=INFO"])
+def test_the_log_of_pytest(run_pytest: RunPytest, option: str) -> None:
+    """What pytest does with log records, in a file or on the terminal, is not the app's."""
+    run = run_pytest({"test_app.py": LOGGED}, "--asyncguard", option)
+    assert failed(run) == CONTROL, run.output
+    assert found(run) == [], run.output
