@@ -34,7 +34,7 @@ from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.audit import AuditProbe
 from pytest_asyncguard.probes.calls import CallProbe, NamedCalls
 from pytest_asyncguard.probes.doubles import DoubleProbe
-from pytest_asyncguard.probes.holds import Inbox, RawCall, RawStall, WatchedRequest, fold
+from pytest_asyncguard.probes.holds import Inbox, RawCall, RawStall, Tally, WatchedRequest, fold
 from pytest_asyncguard.probes.patching import ImportWatch
 from pytest_asyncguard.probes.protocol import Probe
 from pytest_asyncguard.probes.requests import Drive, RequestProbe
@@ -276,6 +276,9 @@ class Guard:
                 fetched.append(request)
         for request in fetched:
             self._take(request)
+        tallies = self._inbox.tallies
+        while tallies:
+            self._add(tallies.popitem()[1])
 
     def _try(self, part: str, function: Callable[..., T], *args: Any) -> T | None:
         """What a part of the guard makes of ``args``; None from its first failure on."""
@@ -292,14 +295,24 @@ class Guard:
         request = None if own else self._try("request", self._descriptions.describe, watched.scopes)
         if request is None and not own:
             return
-        calls, watched.calls = watched.calls, []
-        stalls, watched.stalls = watched.stalls, []
+        calls, watched.calls = watched.calls, ()
+        stalls, watched.stalls = watched.stalls, ()
         if request is not None:
             if request.type != "lifespan":
                 self._count(watched, request)
             self._try("census", self._meet, watched.app)
         if calls or stalls:
             self._judge(watched, request, fold(calls), stalls)
+
+    def _add(self, tally: Tally) -> None:
+        request = self._try("request", self._descriptions.describe, tally.scopes)
+        if request is not None:
+            row = self._exercised[request.endpoint.route if request.endpoint else request.route]
+            row[0] += tally.count
+            row[1] = max(row[1], tally.held_max_ns / 1e9)
+            row[2] += tally.held_ns / 1e9
+            self._requests += tally.count
+            self._try("census", self._meet, tally.app)
 
     def _count(self, watched: WatchedRequest, request: Request) -> None:
         row = self._exercised[request.endpoint.route if request.endpoint else request.route]

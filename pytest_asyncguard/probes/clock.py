@@ -196,7 +196,7 @@ def _stopped(last: Beat, now: Beat, since: int) -> int:
 class ThreadClock:
     """The clock of one loop thread; used by that thread only."""
 
-    __slots__ = ("_collections", "_fd", "_heartbeat", "_last", "_sources", "_thread")
+    __slots__ = ("_collections", "_fd", "_heartbeat", "_sources", "_thread", "last")
 
     def __init__(
         self, sources: Sources, collections: Collections, heartbeat: Heartbeat | None = None
@@ -206,7 +206,7 @@ class ThreadClock:
         self._collections = collections
         self._thread = get_ident()
         self._fd = sources.open_queue()
-        self._last = self.read()
+        self.last = self.read()
 
     def read(self) -> Reading:
         sources = self._sources
@@ -221,17 +221,19 @@ class ThreadClock:
 
     def begin(self, now: int) -> Reading:
         """A reading that is as good as one taken ``now``."""
-        last = self._last
-        if now - last.wall > SHARED_NS:
-            last = self._last = self.read()
-        return last
+        last = self.last
+        return self.refresh() if now - last.wall > SHARED_NS else last
+
+    def refresh(self) -> Reading:
+        self.last = self.read()
+        return self.last
 
     def end(self, began: Reading, opened: int, now: int) -> tuple[int, int]:
         """CPU and sleep to charge for the stretch from ``opened`` to ``now``."""
         if now - opened < SHARED_NS:
             cpu = min(now - opened, self._sources.thread() - began.cpu)
             return cpu, now - opened - cpu
-        last = self._last = self.read()
+        last = self.refresh()
         excused = self._collections.excused(self._thread, opened)
         paused = 0
         if self._heartbeat is not None and now - opened > MISSED_NS:

@@ -9,12 +9,19 @@ from __future__ import annotations
 import os
 import threading
 from _thread import get_ident
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from contextvars import ContextVar
 from copy import copy
 from typing import Any, Final, Protocol
 
-from pytest_asyncguard.probes.clock import Collections, Heartbeat, Reading, Sources, ThreadClock
+from pytest_asyncguard.probes.clock import (
+    SHARED_NS,
+    Collections,
+    Heartbeat,
+    Reading,
+    Sources,
+    ThreadClock,
+)
 from pytest_asyncguard.probes.stacks import RawStack, boundary, identity
 
 Scope = MutableMapping[str, Any]
@@ -100,25 +107,36 @@ class Inbox:
         self.failed = failed
         self.enabled = True
         self.requests: dict[int, WatchedRequest] = {}
+        self.tallies: dict[tuple[object, ...], Tally] = {}
         self.loops: set[str] = set()
+
+
+class Tally:
+    """Requests of which nothing is to be told but that they were, all to one endpoint.
+
+    Of the first one the scopes are kept, for the route to be read from; of the others nothing.
+    """
+
+    __slots__ = ("app", "count", "held_max_ns", "held_ns", "scopes")
+
+    def __init__(self, request: WatchedRequest) -> None:
+        self.app = request.app
+        self.scopes = request.scopes
+        self.count = 0
+        self.held_ns = 0
+        self.held_max_ns = 0
 
 
 class WatchedRequest:
     """An ASGI request, websocket connection or lifespan that is being watched."""
 
-    __slots__ = (
-        "app",
-        "calls",
-        "counted",
-        "done",
-        "held_max_ns",
-        "held_ns",
-        "inbox",
-        "scopes",
-        "stalls",
-        "thread",
-        "threshold_ns",
-    )
+    # Class attributes, for most requests never need one of their own.
+    calls: Sequence[RawCall] = ()
+    stalls: Sequence[RawStall] = ()
+    held_ns = 0
+    held_max_ns = 0
+    counted = False
+    done = False
 
     def __init__(self, app: object, scope: Scope, inbox: Inbox) -> None:
         self.app = app
@@ -126,12 +144,6 @@ class WatchedRequest:
         self.thread = get_ident()
         self.inbox = inbox
         self.threshold_ns = inbox.threshold_ns
-        self.calls: list[RawCall] = []
-        self.stalls: list[RawStall] = []
-        self.held_ns = 0
-        self.held_max_ns = 0
-        self.counted = False
-        self.done = False
 
     def is_same(self, scope: Scope) -> bool:
         """Whether ``scope`` is this request's, or a copy that a mount or middleware made of it."""
@@ -152,15 +164,57 @@ class WatchedRequest:
         """Let the guard fetch this request when it next asks."""
         self.inbox.requests[id(self)] = self
 
+    def finish(self, loop: Callable[[], str]) -> None:
+        """The app has returned: what is left of the request is its count, or what it did."""
+        self.done = True
+        scope = self.scopes[-1]
+        endpoint = scope.get("endpoint")
+        inbox = self.inbox
+        if endpoint is None or self.calls or self.stalls or self.counted:
+            inbox.loops.add(loop())
+            self.tell()
+            return
+        extra = scope.get("fastapi")
+        context = extra.get("effective_route_context") if extra.__class__ is dict else None
+        # No id(): it raises an audit event, and each of them calls our hook.
+        key = (
+            scope.get("method"),
+            scope.get("root_path"),
+            endpoint,
+            getattr(scope.get("route"), "path", None),
+            getattr(context, "path_format", None),
+            self.app,
+        )
+        try:
+            tally = inbox.tallies.get(key)
+        except TypeError:  # an endpoint that cannot be hashed
+            self.tell()
+            return
+        if tally is None:
+            inbox.loops.add(loop())
+            tally = inbox.tallies[key] = Tally(self)
+        tally.count += 1
+        tally.held_ns += self.held_ns
+        tally.held_max_ns = max(tally.held_max_ns, self.held_max_ns)
+        self.held_ns = 0
+        self.counted = True
+
     def add_call(self, call: RawCall) -> None:
         calls = self.calls
-        calls.append(call)
-        if len(calls) % FOLD_AT == 0:
-            self.calls = fold(calls)
+        if isinstance(calls, list):
+            calls.append(call)
+            if len(calls) % FOLD_AT == 0:
+                self.calls = fold(calls)
+        else:
+            self.calls = [call]
+        self.tell()
+
+    def add_stall(self, stall: RawStall) -> None:
+        self.stalls = [*self.stalls, stall]
         self.tell()
 
 
-def fold(calls: list[RawCall]) -> list[RawCall]:
+def fold(calls: Iterable[RawCall]) -> list[RawCall]:
     """One entry for each place and way in which a call was made; ``calls`` stay as they are."""
     kept: dict[tuple[object, ...], RawCall] = {}
     for call in calls:
@@ -188,31 +242,27 @@ class ActiveCall:
 class Hold:
     """The stretch of one step that belongs to one request."""
 
-    began: Reading
-    clock: ThreadClock
-    opened: int
+    # As class attributes they cost nothing to set up in the many holds in which nothing happens.
+    call: ActiveCall | None = None
+    calls: list[RawCall] | None = None
+    samples: list[tuple[int, RawStack]] | None = None
+    nested_ns: int = 0
 
-    __slots__ = (
-        "began",
-        "call",
-        "calls",
-        "clock",
-        "nested_ns",
-        "opened",
-        "outer",
-        "request",
-        "samples",
-        "spawned",
-    )
-
-    def __init__(self, request: WatchedRequest, spawned: bool) -> None:
+    def __init__(  # noqa: PLR0917 - by keyword it takes twice as long
+        self,
+        request: WatchedRequest,
+        spawned: bool,
+        outer: Hold | None,
+        clock: ThreadClock,
+        opened: int,
+        began: Reading,
+    ) -> None:
         self.request = request
         self.spawned = spawned
-        self.outer: Hold | None = None
-        self.call: ActiveCall | None = None
-        self.calls: list[RawCall] | None = None
-        self.samples: list[tuple[int, RawStack]] | None = None
-        self.nested_ns = 0
+        self.outer = outer
+        self.clock = clock
+        self.opened = opened
+        self.began = began
 
 
 current_request: Final[ContextVar[WatchedRequest | None]] = ContextVar(
@@ -250,29 +300,31 @@ def pop_inbox(box: Inbox) -> None:
     _inboxes.remove(box)
 
 
-_on_watching: Callable[[], None] | None = None
+class _Alarm:
+    """How the sampler is woken. It is set while the sampler sleeps, and only then."""
+
+    wake: Callable[[], None] | None = None
 
 
-def on_watching(callback: Callable[[], None] | None) -> None:
-    """Call ``callback`` whenever a request begins to be watched."""
-    global _on_watching  # noqa: PLW0603
-    _on_watching = callback
+alarm: Final = _Alarm()
 
 
 def watching() -> None:
-    if _on_watching is not None:
-        _on_watching()
+    """A request is being watched: the sampler must be awake."""
+    if (wake := alarm.wake) is not None:
+        wake()
 
 
 def enter(request: WatchedRequest, *, spawned: bool) -> Hold | None:
     """Open a hold on this thread; None where that fails, which is not the app's to bear."""
     try:
-        hold = Hold(request, spawned)
         thread = get_ident()
-        hold.outer = open_holds.get(thread)
-        hold.clock = clock = _this_thread.clock
-        hold.opened = now = sources.wall()
-        hold.began = clock.begin(now)
+        clock = _this_thread.clock
+        now = sources.wall()
+        began = clock.last
+        if now - began.wall > SHARED_NS:
+            began = clock.refresh()
+        hold = Hold(request, spawned, open_holds.get(thread), clock, now, began)
     except Exception as error:  # noqa: BLE001 - the guard never breaks the app
         request.inbox.failed("holds", error)
         return None
@@ -284,35 +336,32 @@ def leave(hold: Hold | None) -> None:
     """Close ``hold``, and report it where it was longer than the threshold."""
     if hold is None:
         return
-    thread = get_ident()
     if hold.outer is None:
-        open_holds.pop(thread, None)
+        open_holds.pop(get_ident(), None)
     else:
-        open_holds[thread] = hold.outer
+        open_holds[get_ident()] = hold.outer
     try:
-        _weigh(hold)
+        wall = sources.wall() - hold.opened
+        request = hold.request
+        if hold.outer is not None:
+            hold.outer.nested_ns += wall
+        held = _charged(hold, wall) if wall >= MEASURED_NS else wall - hold.nested_ns
+        request.held_ns += held
+        request.held_max_ns = max(request.held_max_ns, held)
     except Exception as error:  # noqa: BLE001 - the guard never breaks the app
         hold.request.inbox.failed("holds", error)
 
 
-def _weigh(hold: Hold) -> None:
-    now = sources.wall()
-    if hold.outer is not None:
-        hold.outer.nested_ns += now - hold.opened
-    wall = now - hold.opened - hold.nested_ns
+def _charged(hold: Hold, wall: int) -> int:
+    """What a hold that is worth a reading of the clocks is charged with."""
     request = hold.request
-    held = wall
-    if wall >= MEASURED_NS:
-        cpu, asleep = hold.clock.end(hold.began, hold.opened, now)
-        if hold.nested_ns:  # what a nested request cost is its own
-            share = wall / (now - hold.opened)
-            cpu, asleep = int(cpu * share), int(asleep * share)
-        held = cpu + asleep
-        if held >= request.threshold_ns:
-            request.stalls.append(RawStall(hold, wall, (cpu, asleep)))
-            request.tell()
-    request.held_ns += held
-    request.held_max_ns = max(request.held_max_ns, held)
+    cpu, asleep = hold.clock.end(hold.began, hold.opened, hold.opened + wall)
+    own = wall - hold.nested_ns
+    if hold.nested_ns:  # what a nested request cost is its own
+        cpu, asleep = cpu * own // wall, asleep * own // wall
+    if cpu + asleep >= request.threshold_ns:
+        request.add_stall(RawStall(hold, own, (cpu, asleep)))
+    return cpu + asleep
 
 
 def step(request: WatchedRequest, function: Callable[..., Any], *args: Any) -> Any:

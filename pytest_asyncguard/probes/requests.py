@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from pytest_asyncguard.probes import holds, stacks
-from pytest_asyncguard.probes.holds import DIGEST_AT, Scope, WatchedRequest, current_request
+from pytest_asyncguard.probes.holds import DIGEST_AT, Hold, Scope, WatchedRequest, current_request
 from pytest_asyncguard.probes.patching import ImportWatch, Patcher
 
 ASGIApp = Callable[[Any, Scope, Any, Any], Coroutine[Any, Any, None]]
@@ -73,19 +73,20 @@ stacks.boundary(Drive.__await__)
 
 def watched(original: ASGIApp) -> Callable[..., Awaitable[None]]:
     """``original``, an app class's ``__call__``, with its requests watched."""
+    get_hold = holds.open_holds.get
 
     async def __call__(self: Any, scope: Scope, receive: Any, send: Any) -> None:  # noqa: N807
         __tracebackhide__ = True
-        request = _begin(self, scope)
+        hold = get_hold(get_ident())
+        if hold is not None and hold.request.scopes[-1] is scope:
+            return await original(self, scope, receive, send)  # an app within the app
+        request = _begin(self, scope, hold)
         if request is None:
             return await original(self, scope, receive, send)
         try:
             return await Drive(original(self, scope, receive, send), request)
         finally:
-            request.done = True
-            inbox = request.inbox
-            if len(inbox.requests) >= DIGEST_AT and get_ident() not in holds.open_holds:
-                inbox.digest()
+            _end(request)
 
     __call__.__qualname__ = original.__qualname__
     __call__.__module__ = original.__module__
@@ -94,7 +95,7 @@ def watched(original: ASGIApp) -> Callable[..., Awaitable[None]]:
     return __call__
 
 
-def _begin(app: object, scope: Scope) -> WatchedRequest | None:
+def _begin(app: object, scope: Scope, hold: Hold | None) -> WatchedRequest | None:
     """The request that enters here; None where it is being watched already, or is not to be."""
     inbox = holds.inbox()
     if inbox is None or not inbox.enabled:
@@ -102,27 +103,37 @@ def _begin(app: object, scope: Scope) -> WatchedRequest | None:
     try:
         if scope.get("type") not in KINDS:
             return None
-        hold = holds.open_holds.get(get_ident())
         if hold is not None and hold.request.is_same(scope):
-            if hold.request.scopes[-1] is not scope:
-                hold.request.scopes.append(scope)
+            hold.request.scopes.append(scope)
             return None
         request = WatchedRequest(app, scope, inbox)
-        request.tell()
         holds.watching()
-        inbox.loops.add(_loop_kind())
     except Exception as error:  # noqa: BLE001 - the guard never breaks the app
         inbox.failed("requests", error)
         return None
     return request
 
 
+def _end(request: WatchedRequest) -> None:
+    inbox = request.inbox
+    try:
+        request.finish(_loop_kind)
+        waiting = len(inbox.requests) + len(inbox.tallies)
+        if waiting >= DIGEST_AT and get_ident() not in holds.open_holds:
+            inbox.digest()
+    except Exception as error:  # noqa: BLE001 - the guard never breaks the app
+        inbox.failed("requests", error)
+
+
+_kinds: dict[type, str] = {type(None): "trio"}
+
+
 def _loop_kind() -> str:
     """The event loop that this thread runs."""
-    loop = asyncio._get_running_loop()  # None, not an error, where there is none
-    if loop is None:
-        return "trio"
-    return "uvloop" if type(loop).__module__.startswith("uvloop") else "asyncio"
+    loop = type(asyncio._get_running_loop())  # of None, not an error, where there is none
+    if (kind := _kinds.get(loop)) is None:
+        kind = _kinds[loop] = "uvloop" if loop.__module__.startswith("uvloop") else "asyncio"
+    return kind
 
 
 class RequestProbe:

@@ -40,10 +40,8 @@ class Sampler:
         self._alarm.acquire()
         self._thread = threading.Thread(target=self._run, name="asyncguard-sampler", daemon=True)
         self._thread.start()
-        holds.on_watching(self.wake)
 
     def uninstall(self) -> None:
-        holds.on_watching(None)
         self._stop = True
         self.wake()
         thread, self._thread = self._thread, None
@@ -73,8 +71,10 @@ class Sampler:
         while not self._stop:
             if rounds >= IDLE_ROUNDS:
                 self._idle = True
+                holds.alarm.wake = self.wake
                 if not holds.open_holds and not self._stop:
                     self._alarm.acquire()
+                holds.alarm.wake = None
                 self._idle = False
                 holds.heartbeat.rest()
                 rounds = 0

@@ -379,6 +379,11 @@ def requests_of(watched: Watched) -> list[WatchedRequest]:
     ]
 
 
+def quiet(watched: Watched) -> int:
+    """How many requests were watched of which there is nothing else to tell."""
+    return sum(tally.count for tally in watched.inbox.tallies.values())
+
+
 async def answer(request: Request) -> Response:
     time.sleep(0.001)
     return PlainTextResponse("answer")
@@ -452,7 +457,9 @@ def test_one_request_is_one_whatever_it_passes_through(
     """Apps within apps, and middleware around them, are parts of the request that came in."""
     assert TestClient(make()).get(path).status_code == 200
     (request,) = requests_of(guard_installed)
-    assert [call.row.name for call in request.calls] == ["time.sleep"]
+    # FastAPI reads the source of an endpoint on its first request; that is judged later.
+    names = [call.row.name for call in request.calls if call.row.name != "open"]
+    assert names == ["time.sleep"]
 
 
 def test_an_app_that_calls_another_app_makes_two_requests(guard_installed: Watched) -> None:
@@ -471,7 +478,8 @@ def test_an_app_that_calls_another_app_makes_two_requests(guard_installed: Watch
         request.scopes[0]["path"]: [call.row.name for call in request.calls]
         for request in requests_of(guard_installed)
     }
-    assert called == {"/outer": [], "/answer": ["time.sleep"]}
+    assert called == {"/answer": ["time.sleep"]}
+    assert quiet(guard_installed) == 1
 
 
 async def get(app: Any, *paths: str) -> None:
@@ -518,7 +526,7 @@ def test_a_test_that_calls_the_app_is_free_again(guard_installed: Watched) -> No
 
     asyncio.run(test())
     assert guard_installed.names() == []
-    assert len(requests_of(guard_installed)) == 2
+    assert quiet(guard_installed) == 2
 
 
 def test_a_lifespan_is_watched_as_such(guard_installed: Watched) -> None:
