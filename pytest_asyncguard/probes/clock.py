@@ -21,7 +21,6 @@ from _thread import get_ident, get_native_id
 from collections import deque
 from typing import Any, Final, NamedTuple
 
-BEAT_NS: Final = 20_000_000
 MISSED_NS: Final = 50_000_000
 """By how much a beat must be late to count as missed: timers and schedulers are not exact."""
 SHARED_NS: Final = 1_000_000
@@ -119,8 +118,12 @@ class Collections:
 
 
 class Beat(NamedTuple):
-    """When the sampler beat, and how far the clocks were that tell why the next beat is late."""
+    """When the sampler beat, and how far the clocks were that tell why the next beat is late.
 
+    ``due`` is after how long that is to be.
+    """
+
+    due: int
     wall: int
     process: int
     queued: int
@@ -156,13 +159,13 @@ class Heartbeat:
         """No beat is due until the next one."""
         self._last = None
 
-    def _now(self) -> Beat:
+    def _now(self, due: int) -> Beat:
         sources = self._sources
-        return Beat(sources.wall(), sources.process(), *sources.scheduled(self._queue))
+        return Beat(due, sources.wall(), sources.process(), *sources.scheduled(self._queue))
 
-    def beat(self) -> None:
-        """Called by the sampler once in each interval."""
-        last, now = self._last, self._now()
+    def beat(self, due: int) -> None:
+        """Called by the sampler each time it wakes; it is going to sleep for ``due``."""
+        last, now = self._last, self._now(due)
         self._last = now
         if last is not None and (stopped := _stopped(last, now, last.wall)) > MISSED_NS:
             self._pauses.append((last.wall, now.wall, stopped))
@@ -179,8 +182,8 @@ class Heartbeat:
             if until > opened
         )
         last = self._last
-        if last is not None and now - last.wall > BEAT_NS + MISSED_NS:
-            stopped = _stopped(last, self._now(), max(last.wall, opened)) - queued
+        if last is not None and now - last.wall > last.due + MISSED_NS:
+            stopped = _stopped(last, self._now(0), max(last.wall, opened)) - queued
             total += stopped if stopped > MISSED_NS else 0
         return total
 
@@ -190,7 +193,7 @@ def _stopped(last: Beat, now: Beat, since: int) -> int:
     patience = int(sys.getswitchinterval() * 1e9)
     asked = max(0, now.slices - last.slices - 1) * patience
     used = now.process - last.process
-    return now.wall - since - BEAT_NS - used - (now.queued - last.queued) - asked
+    return now.wall - since - last.due - used - (now.queued - last.queued) - asked
 
 
 class ThreadClock:

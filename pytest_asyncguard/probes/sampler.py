@@ -13,11 +13,13 @@ import threading
 from _thread import allocate_lock
 
 from pytest_asyncguard.probes import holds
-from pytest_asyncguard.probes.clock import BEAT_NS
 from pytest_asyncguard.probes.stacks import capture
 
-INTERVAL_SECONDS = BEAT_NS / 1e9
-IDLE_ROUNDS = 50
+INTERVAL_SECONDS = 0.02
+"""Between two stacks of a hold that lasts."""
+CALM_SECONDS = 0.05
+"""Between two looks while none does: each wakes a thread, and takes the GIL from the app."""
+IDLE_ROUNDS = 20
 
 
 class Sampler:
@@ -67,7 +69,7 @@ class Sampler:
             holds.heartbeat.close()
 
     def _sample_until_stopped(self) -> None:
-        rounds = 0
+        rounds, interval = 0, CALM_SECONDS
         while not self._stop:
             if rounds >= IDLE_ROUNDS:
                 self._idle = True
@@ -79,23 +81,24 @@ class Sampler:
                 holds.heartbeat.rest()
                 rounds = 0
                 continue
-            self._alarm.acquire(timeout=INTERVAL_SECONDS)
-            holds.heartbeat.beat()
-            rounds = 0 if self._sample() else rounds + 1
+            self._alarm.acquire(timeout=interval)
+            rounds = 0 if holds.open_holds else rounds + 1
+            interval = INTERVAL_SECONDS if self._sample() else CALM_SECONDS
+            holds.heartbeat.beat(round(interval * 1e9))
 
     def _sample(self) -> bool:
-        """Take the stack of each hold older than half an interval; whether there was any hold."""
-        if not holds.open_holds:
-            return False
+        """Take the stack of each hold older than half an interval; whether there was one."""
         now = holds.sources.wall()
         old = now - int(INTERVAL_SECONDS * 0.5e9)
+        lasting = [item for item in list(holds.open_holds.items()) if item[1].opened <= old]
+        if not lasting:
+            return False
         frames = sys._current_frames()
-        for thread, hold in list(holds.open_holds.items()):
-            if hold.opened <= old:
-                stack = capture(frames.get(thread))
-                # The hold may have ended since: then the stack is that of other code.
-                if holds.open_holds.get(thread) is hold and stack:
-                    if hold.samples is None:
-                        hold.samples = []
-                    hold.samples.append((now, stack))
+        for thread, hold in lasting:
+            stack = capture(frames.get(thread))
+            # The hold may have ended since: then the stack is that of other code.
+            if holds.open_holds.get(thread) is hold and stack:
+                if hold.samples is None:
+                    hold.samples = []
+                hold.samples.append((now, stack))
         return True

@@ -71,7 +71,7 @@ def test_a_hold_that_has_just_begun_is_not_sampled(
 
     def compute() -> None:
         fake_clock.compute(INTERVAL // 2 - 1)
-        assert sampler._sample()
+        assert not sampler._sample()
 
     assert during(inbox_open.request(), compute).samples is None
 
