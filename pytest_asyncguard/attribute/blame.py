@@ -24,13 +24,15 @@ _NOWHERE = Frame(file="<unknown>", line=1, function="<unknown>")
 class Blame:
     """The place to blame, the stack that leads there, and how sure that is.
 
-    ``stack`` goes on to the call. ``spread`` is the number of lines over which a stall was spread
-    where no single one had half of it: then the place is the nearest frame they have in common.
+    ``stack`` goes on to the call; ``below`` is what of it the blamed place called. ``spread`` is
+    the number of lines over which a stall was spread where no single one had half of it: then the
+    place is the nearest frame they have in common.
     """
 
     frame: Frame
     stack: Stack
     project: bool
+    below: Stack = ()
     spread: int = 1
 
 
@@ -48,12 +50,13 @@ def blame(sighting: Sighting) -> Blame:
 def _blame_stack(stack: Stack, sighting: Sighting) -> Blame:
     index = project_frame(stack)
     if index is not None:
-        return Blame(frame=stack[index], stack=stack, project=True)
+        return Blame(frame=stack[index], stack=stack, project=True, below=stack[index + 1 :])
     place = locate(stack, sighting.request, sighting.spawned)
+    below = stack[place.start :]
     if place.phase != "middleware" and (frame := _endpoint_frame(sighting.request)) is not None:
-        return Blame(frame=frame, stack=stack, project=True)
+        return Blame(frame=frame, stack=stack, project=True, below=below)
     frame = place.entry or (stack[0] if stack else _NOWHERE)
-    return Blame(frame=frame, stack=stack, project=False)
+    return Blame(frame=frame, stack=stack, project=False, below=below)
 
 
 def _endpoint_frame(request: Request | None) -> Frame | None:
@@ -133,14 +136,12 @@ def called_name(sighting: Sighting, blamed: Blame) -> str | None:
     """The call as the user wrote it: ``requests.get``, not the ``socket.connect`` deep below."""
     if sighting.call is None:
         return None
-    index = project_frame(blamed.stack)
-    below = blamed.stack if index is None else blamed.stack[index + 1 :]
     if not sighting.named_by_caller:
         return sighting.call
     method = _method(blamed.frame)
-    if sighting.call == "sqlite3" and not below:
+    if sighting.call == "sqlite3" and not blamed.below:
         return f"sqlite3.{method or _statement(sighting.detail)}"
-    called = [frame for frame in below if _can_be_meant(frame)]
+    called = [frame for frame in blamed.below if _can_be_meant(frame)]
     if not called:
         return sighting.call
     library = called[0].module.partition(".")[0]
@@ -162,9 +163,7 @@ def _can_be_meant(frame: Frame) -> bool:
 
 def library_called(blamed: Blame) -> str | None:
     """The top-level name of the library that the user called."""
-    index = project_frame(blamed.stack)
-    below = blamed.stack if index is None else blamed.stack[index + 1 :]
-    return next((f.module.partition(".")[0] for f in below if _can_be_meant(f)), None)
+    return next((f.module.partition(".")[0] for f in blamed.below if _can_be_meant(f)), None)
 
 
 def _method(frame: Frame) -> str | None:
