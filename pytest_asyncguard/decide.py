@@ -109,7 +109,7 @@ class Decider:
                 rule=rule,
                 severity="warning",
                 reason="work that is done once per process",
-                once=True,
+                once=level == "error",
             )
         return Decision(rule=rule, severity=level, reason="it held the loop over the threshold")
 

@@ -23,18 +23,31 @@ _LAYERS = (
 _TAKES_OVER = frozenset({"__call__", "app", "call_next", "coro", "handle", "wrapped_app"})
 
 
-def project_frame(stack: Stack) -> int | None:
-    """The index of the innermost frame of the user's project: the place to blame.
+def inner_part(stack: Stack) -> int:
+    """The index at which the part of the request begins that is at work.
 
-    None where the framework works for itself. A middleware of the project stands on the stack of
-    everything that happens inside it, and is not to blame for that.
+    A middleware of the project stands on the stack of everything that happens inside it, and is
+    not to blame for that.
     """
     for index in range(len(stack) - 1, -1, -1):
         frame = stack[index]
-        if frame.origin == "project":
+        if (
+            frame.origin != "project"
+            and frame.function.rpartition(".")[2] in _TAKES_OVER
+            and frame.module.startswith(_LAYERS)
+        ):
+            return index + 1
+    return 0
+
+
+def project_frame(stack: Stack) -> int | None:
+    """The index of the innermost frame of the user's project: the place to blame.
+
+    None where the framework works for itself.
+    """
+    for index in range(len(stack) - 1, inner_part(stack) - 1, -1):
+        if stack[index].origin == "project":
             return index
-        if frame.function.rpartition(".")[2] in _TAKES_OVER and frame.module.startswith(_LAYERS):
-            return None
     return None
 
 

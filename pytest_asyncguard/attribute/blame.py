@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pytest_asyncguard.attribute.phase import locate
 from pytest_asyncguard.catalog.clients import SIBLINGS
 from pytest_asyncguard.model import Frame, Request, Sample, Sighting, Stack
-from pytest_asyncguard.origin import project_frame
+from pytest_asyncguard.origin import inner_part, project_frame
 
 # Library functions that only pass a call on; nobody means them when they call something.
 TRANSPARENT = frozenset({"contextlib", "functools", "asyncio", "anyio", "greenlet"})
@@ -93,7 +93,8 @@ def _blame_samples(sighting: Sighting) -> Blame:
         if place not in heaviest or sample.weight_ns > heaviest[place].weight_ns:
             heaviest[place] = sample
     if not weights or outside > sum(weights.values()):
-        longest = max(samples, key=lambda sample: sample.weight_ns, default=None)
+        framework = (sample for sample in samples if project_frame(sample.stack) is None)
+        longest = max(framework, key=lambda sample: sample.weight_ns, default=None)
         return _blame_stack(longest.stack if longest else (), sighting)
     (place, weight), *_ = weights.most_common(1)
     if weight * 2 >= sum(weights.values()):
@@ -109,9 +110,10 @@ def _common(samples: Iterable[Sample], lines: int) -> Blame | None:
     for sample in samples:
         total += sample.weight_ns
         path: list[tuple[str, str]] = []
+        begin = inner_part(sample.stack)
         for index, frame in enumerate(sample.stack):
             path.append((frame.file, frame.function))
-            if frame.origin == "project":
+            if frame.origin == "project" and index >= begin:
                 key = tuple(path)
                 through[key] += sample.weight_ns
                 shown[key].append((sample, index))

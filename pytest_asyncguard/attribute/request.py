@@ -49,6 +49,8 @@ class Descriptions:
             scope.get("method"),
             scope.get("root_path"),
             scope.get("app_root_path"),
+            # Not every router says which of its routes it chose, and one function can serve many.
+            scope.get("path") if kept[1] is None else None,
             *map(id, kept),
         )
         known = self._known.get(key)

@@ -176,12 +176,16 @@ class WatchedRequest:
             return
         extra = scope.get("fastapi")
         context = extra.get("effective_route_context") if extra.__class__ is dict else None
+        route = getattr(scope.get("route"), "path", None)
+        if route is None:
+            # Not every router says which of its routes it chose, and one function can serve many.
+            route = scope.get("path")
         # No id(): it raises an audit event, and each of them calls our hook.
         key = (
             scope.get("method"),
             scope.get("root_path"),
             endpoint,
-            getattr(scope.get("route"), "path", None),
+            route,
             getattr(context, "path_format", None),
             self.app,
         )
@@ -247,6 +251,8 @@ class Hold:
     calls: list[RawCall] | None = None
     samples: list[tuple[int, RawStack]] | None = None
     nested_ns: int = 0
+    nested_cpu_ns: int = 0
+    nested_asleep_ns: int = 0
 
     def __init__(  # noqa: PLR0917 - by keyword it takes twice as long
         self,
@@ -342,25 +348,27 @@ def leave(hold: Hold | None) -> None:
         open_holds[get_ident()] = hold.outer
     try:
         wall = sources.wall() - hold.opened
-        request = hold.request
-        if hold.outer is not None:
-            hold.outer.nested_ns += wall
-        held = _charged(hold, wall) if wall >= MEASURED_NS else wall - hold.nested_ns
+        request, outer = hold.request, hold.outer
+        held = wall - hold.nested_ns
+        cpu, asleep = wall, 0
+        if wall >= MEASURED_NS or wall >= request.threshold_ns:
+            cpu, asleep = hold.clock.end(hold.began, hold.opened, hold.opened + wall)
+            held = _charge(hold, held, cpu - hold.nested_cpu_ns, asleep - hold.nested_asleep_ns)
+        if outer is not None:
+            outer.nested_ns += wall
+            outer.nested_cpu_ns += cpu
+            outer.nested_asleep_ns += asleep
         request.held_ns += held
         request.held_max_ns = max(request.held_max_ns, held)
     except Exception as error:  # noqa: BLE001 - the guard never breaks the app
         hold.request.inbox.failed("holds", error)
 
 
-def _charged(hold: Hold, wall: int) -> int:
-    """What a hold that is worth a reading of the clocks is charged with."""
-    request = hold.request
-    cpu, asleep = hold.clock.end(hold.began, hold.opened, hold.opened + wall)
-    own = wall - hold.nested_ns
-    if hold.nested_ns:  # what a nested request cost is its own
-        cpu, asleep = cpu * own // wall, asleep * own // wall
-    if cpu + asleep >= request.threshold_ns:
-        request.add_stall(RawStall(hold, own, (cpu, asleep)))
+def _charge(hold: Hold, own_ns: int, cpu: int, asleep: int) -> int:
+    """Charge the hold's request with what was its own, and not that of a request within it."""
+    cpu, asleep = max(0, cpu), max(0, asleep)
+    if cpu + asleep >= hold.request.threshold_ns:
+        hold.request.add_stall(RawStall(hold, own_ns, (cpu, asleep)))
     return cpu + asleep
 
 

@@ -100,5 +100,6 @@ class Sampler:
             if holds.open_holds.get(thread) is hold and stack:
                 if hold.samples is None:
                     hold.samples = []
-                hold.samples.append((now, stack))
+                # On the hold's own time: that of the requests within it is not its own.
+                hold.samples.append((now - hold.nested_ns, stack))
         return True

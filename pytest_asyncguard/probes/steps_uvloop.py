@@ -26,12 +26,15 @@ def watched(original: Callable[..., Any], before: int) -> Callable[..., Any]:
     current = current_request
 
     @functools.wraps(original)
-    def schedule(self: Any, *args: Any, context: Context | None = None) -> Any:
+    def schedule(self: Any, *args: Any, context: Context | None = None, **kwargs: Any) -> Any:
         request = current.get() if context is None else context.get(current)
-        if (request is not None or holds.loose[0] is not None) and len(args) > before:
-            callback = functools.partial(_run, request, args[before])
-            args = (*args[:before], callback, *args[before + 1 :])
-        return original(self, *args, context=context)
+        if request is not None or holds.loose[0] is not None:
+            if len(args) > before:
+                callback = functools.partial(_run, request, args[before])
+                args = (*args[:before], callback, *args[before + 1 :])
+            elif "callback" in kwargs:
+                kwargs["callback"] = functools.partial(_run, request, kwargs["callback"])
+        return original(self, *args, context=context, **kwargs)
 
     return schedule
 
