@@ -6,7 +6,7 @@ import ast
 import linecache
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pytest_asyncguard.attribute.phase import locate
 from pytest_asyncguard.catalog.clients import SIBLINGS
@@ -213,7 +213,3 @@ def occurrence(frame: Frame) -> int:
         " ".join(linecache.getline(frame.file, line).split()) == wanted
         for line in range(frame.first_line, frame.line)
     )
-
-
-def without_column(frame: Frame) -> Frame:
-    return replace(frame, column=None, end_column=None, end_line=None)

@@ -192,6 +192,7 @@ class WatchedRequest:
         try:
             tally = inbox.tallies.get(key)
         except TypeError:  # an endpoint that cannot be hashed
+            inbox.loops.add(loop())
             self.tell()
             return
         if tally is None:
@@ -351,7 +352,8 @@ def leave(hold: Hold | None) -> None:
         request, outer = hold.request, hold.outer
         held = wall - hold.nested_ns
         cpu, asleep = wall, 0
-        if wall >= MEASURED_NS or wall >= request.threshold_ns:
+        # Many short ones within another hold are long together: that one needs to know of what.
+        if wall >= MEASURED_NS or wall >= request.threshold_ns or outer is not None:
             cpu, asleep = hold.clock.end(hold.began, hold.opened, hold.opened + wall)
             held = _charge(hold, held, cpu - hold.nested_cpu_ns, asleep - hold.nested_asleep_ns)
         if outer is not None:
@@ -366,7 +368,8 @@ def leave(hold: Hold | None) -> None:
 
 def _charge(hold: Hold, own_ns: int, cpu: int, asleep: int) -> int:
     """Charge the hold's request with what was its own, and not that of a request within it."""
-    cpu, asleep = max(0, cpu), max(0, asleep)
+    cpu = min(own_ns, max(0, cpu))
+    asleep = min(own_ns - cpu, max(0, asleep))
     if cpu + asleep >= hold.request.threshold_ns:
         hold.request.add_stall(RawStall(hold, own_ns, (cpu, asleep)))
     return cpu + asleep

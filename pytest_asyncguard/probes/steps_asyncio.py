@@ -25,8 +25,10 @@ def watched(original: Callable[[Any], None]) -> Callable[[Any], None]:
 
     def _run(self: Any) -> None:
         request = self._context.get(current)
-        if request is None or request.thread != get_ident():
+        if request is None:
             request = loose[0]
+        elif request.thread != get_ident():
+            request = None
         if request is None:
             original(self)
         else:

@@ -25,8 +25,10 @@ class Instrument:
 
     def before_task_step(self, task: Any) -> None:
         request = task.context.get(current_request)
-        if request is None or request.thread != get_ident():
+        if request is None:
             request = holds.loose[0]
+        elif request.thread != get_ident():
+            request = None
         if request is not None:
             self._hold = holds.enter(request, spawned=True)
 

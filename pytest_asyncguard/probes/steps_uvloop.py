@@ -40,8 +40,10 @@ def watched(original: Callable[..., Any], before: int) -> Callable[..., Any]:
 
 
 def _run(request: WatchedRequest | None, callback: Callable[..., Any], *args: Any) -> None:
-    if request is None or request.thread != get_ident():
+    if request is None:
         request = holds.loose[0]
+    elif request.thread != get_ident():
+        request = None
     if request is None:
         callback(*args)
     else:

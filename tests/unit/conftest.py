@@ -6,7 +6,7 @@ Nothing may stay patched when a guard is gone: each test that installs one is he
 from __future__ import annotations
 
 import gc
-import importlib
+import importlib.util
 import os
 import sys
 import threading
@@ -50,6 +50,7 @@ WATCHED_MODULES = (
     "threading",
     "time",
     *sorted({row.target.partition(":")[0] for row in stdlib.CALLS}),
+    *filter(importlib.util.find_spec, ("uvloop", "trio")),
 )
 
 
@@ -145,6 +146,7 @@ class FakeClock:
         self.queued = 0
         self.others = 0
         self.wakeups = 0
+        self.slices = 0
         self.readings = 0
 
     def compute(self, ns: int) -> None:
@@ -156,17 +158,29 @@ class FakeClock:
         self.wall += ns
         self.others += others
         self.wakeups += 1
+        self.slices += 1
 
     def queue(self, ns: int) -> None:
         """Be ready to run, and wait for a processor."""
         self.wall += ns
         self.queued += ns
+        self.slices += 1
 
     def starve(self, ns: int) -> None:
         """Ask for the GIL once every switch interval, while another thread computes with it."""
-        self.wall += ns
+        self.wait_for_gil(ns)
         self.others += ns
-        self.wakeups += 1 + ns // int(sys.getswitchinterval() * 1e9)
+
+    def wait_for_gil(self, ns: int) -> None:
+        """Ask for the GIL once every switch interval, while another thread keeps it asleep."""
+        asked = 1 + ns // int(sys.getswitchinterval() * 1e9)
+        self.wall += ns
+        self.wakeups += asked
+        self.slices += asked
+
+    def stop(self, ns: int) -> None:
+        """Be stopped, with all of the process."""
+        self.wall += ns
 
     def _queued(self, fd: int | None) -> int:
         self.readings += 1
@@ -181,6 +195,7 @@ class FakeClock:
             ("wakeups", lambda: self.wakeups),
             ("open_queue", lambda: None),
             ("queued", self._queued),
+            ("scheduled", lambda fd: (self.queued, self.slices)),
         ):
             monkeypatch.setattr(sources, name, figure)
 

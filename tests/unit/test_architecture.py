@@ -37,7 +37,8 @@ LEAVES = {
 CONDUCTORS = ("guard", "session", "plugin")
 """The only ones that see more than one stage; each is driven by those after it."""
 
-RENDERERS_SEE = {"model", "wording", "render"}
+RENDERERS_SEE = {"model", "wording", "render", "catalog"}
+"""The catalogue for its rules: SARIF wants all of them listed, found or not."""
 
 FOUNDATION = {"pytest", "_pytest", "pluggy", PACKAGE} | sys.stdlib_module_names
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import sys
 import threading
 import time
@@ -17,8 +18,10 @@ from hypothesis import strategies as st
 
 from pytest_asyncguard.probes import clock, holds
 from pytest_asyncguard.probes.clock import (
+    MISSED_NS,
     SHARED_NS,
     Collections,
+    Heartbeat,
     Reading,
     Sources,
     ThreadClock,
@@ -235,6 +238,141 @@ def test_collections_are_heard_of_until_uninstalled() -> None:
     assert collections.excused(threading.get_ident(), 0) == 0
 
 
+# --- the heartbeat of the sampler --------------------------------------------------------------
+
+BEAT = 20 * MS
+
+
+@pytest.fixture(name="heart")
+def _heart(fake_clock: FakeClock) -> Heartbeat:
+    """A heart that has beaten, of which the next beat is due in 20 ms."""
+    heart = Heartbeat(holds.sources)
+    heart.open()
+    heart.beat(BEAT)
+    return heart
+
+
+def paused(heart: Heartbeat, fake: FakeClock, since: int) -> int:
+    """For how many milliseconds the process stood still since then, as told to a loop thread."""
+    return heart.paused(since, fake.wall, 0) // MS
+
+
+WAITS: dict[str, Callable[[FakeClock], None]] = {
+    "as it is due": lambda fake: fake.sleep(BEAT),
+    "late as timers are": lambda fake: fake.sleep(BEAT + MISSED_NS),
+    "without a processor": lambda fake: fake.queue(500 * MS),
+    "without the GIL": lambda fake: fake.starve(500 * MS),
+    "without the GIL, which a sleeper keeps": lambda fake: fake.wait_for_gil(500 * MS),
+    "while the process computes": lambda fake: fake.sleep(500 * MS, others=450 * MS),
+}
+
+
+@pytest.mark.parametrize("beaten", [True, False], ids=["beaten", "not yet"])
+@pytest.mark.parametrize("wait", WAITS)
+def test_a_beat_that_is_late_for_a_reason_is_no_stop(
+    heart: Heartbeat, fake_clock: FakeClock, wait: str, beaten: bool
+) -> None:
+    """A sampler may wait for a processor or for the GIL, as anybody may."""
+    opened = fake_clock.wall
+    WAITS[wait](fake_clock)
+    if beaten:
+        heart.beat(BEAT)
+    assert paused(heart, fake_clock, opened) == 0
+
+
+@pytest.mark.parametrize("beaten", [True, False], ids=["beaten", "not yet"])
+def test_a_process_that_was_stopped_missed_beats(
+    heart: Heartbeat, fake_clock: FakeClock, beaten: bool
+) -> None:
+    """For nothing else explains it; whether or not the sampler was first to go on."""
+    opened = fake_clock.wall
+    fake_clock.sleep(BEAT)
+    fake_clock.stop(500 * MS)
+    if beaten:
+        heart.beat(BEAT)
+    assert paused(heart, fake_clock, opened) == 500
+
+
+def test_several_stops_are_added_up(heart: Heartbeat, fake_clock: FakeClock) -> None:
+    """Those since the stretch began."""
+    opened = [fake_clock.wall]
+    for milliseconds in (200, 300, 400):
+        fake_clock.stop(milliseconds * MS)
+        fake_clock.sleep(BEAT)
+        heart.beat(BEAT)
+        opened.append(fake_clock.wall)
+    assert [paused(heart, fake_clock, since) for since in opened] == [900, 700, 400, 0]
+
+
+def test_a_stop_that_had_begun_counts_from_the_stretch_on(
+    heart: Heartbeat, fake_clock: FakeClock
+) -> None:
+    """A stretch cannot be excused for longer than it lasted."""
+    fake_clock.stop(300 * MS)
+    opened = fake_clock.wall
+    fake_clock.stop(100 * MS)
+    heart.beat(BEAT)
+    assert paused(heart, fake_clock, opened) == 100
+
+
+def test_a_beat_is_due_when_the_sampler_said(heart: Heartbeat, fake_clock: FakeClock) -> None:
+    """It sleeps longer while nothing lasts."""
+    heart.beat(200 * MS)
+    opened = fake_clock.wall
+    fake_clock.sleep(200 * MS)
+    assert paused(heart, fake_clock, opened) == 0
+    heart.beat(BEAT)
+    assert paused(heart, fake_clock, opened) == 0
+    fake_clock.sleep(200 * MS)
+    assert paused(heart, fake_clock, opened) == 180
+
+
+def test_who_asks_may_have_waited_for_a_processor_as_the_sampler_does(
+    heart: Heartbeat, fake_clock: FakeClock
+) -> None:
+    """Before the sampler has come to beat again, its own wait is not yet known."""
+    opened = fake_clock.wall
+    fake_clock.sleep(BEAT)
+    fake_clock.stop(300 * MS)
+    assert heart.paused(opened, fake_clock.wall, 280 * MS) == 0
+
+
+def test_without_a_beat_nothing_is_known(fake_clock: FakeClock) -> None:
+    """The sampler may not have been started, or have been stopped."""
+    heart = Heartbeat(holds.sources)
+    opened = fake_clock.wall
+    fake_clock.stop(500 * MS)
+    assert paused(heart, fake_clock, opened) == 0
+    heart.beat(BEAT)
+    assert paused(heart, fake_clock, opened) == 0
+
+
+@pytest.mark.parametrize("end", [Heartbeat.rest, Heartbeat.close])
+def test_no_beat_is_due_while_the_sampler_rests(
+    heart: Heartbeat, fake_clock: FakeClock, end: Callable[[Heartbeat], None]
+) -> None:
+    """It sleeps for as long as no request is watched."""
+    end(heart)
+    opened = fake_clock.wall
+    fake_clock.sleep(10_000 * MS)
+    assert paused(heart, fake_clock, opened) == 0
+    heart.beat(BEAT)
+    assert paused(heart, fake_clock, opened) == 0
+
+
+def test_a_stretch_is_not_charged_with_a_stop(fake_clock: FakeClock, heart: Heartbeat) -> None:
+    """Who sleeps in a debugger, or in a machine that was paused, did not block the loop."""
+    thread_clock = ThreadClock(holds.sources, holds.collections, heart)
+    opened = fake_clock.wall
+    began = thread_clock.begin(opened)
+    fake_clock.compute(30 * MS)
+    fake_clock.sleep(70 * MS)
+    heart.beat(BEAT)
+    fake_clock.sleep(BEAT)
+    fake_clock.stop(5_000 * MS)
+    assert thread_clock.end(began, opened, fake_clock.wall) == (30 * MS, 90 * MS)
+
+
 # --- the system's clocks -----------------------------------------------------------------------
 
 
@@ -303,6 +441,34 @@ def test_a_clock_that_is_gone_has_no_open_file() -> None:
 
 def use_the_clock() -> None:
     holds._this_thread.clock.read()
+
+
+@linux_only
+def test_a_heart_that_is_closed_has_no_open_file() -> None:
+    """The sampler ends with the run; pytest may run again in this process."""
+    before = open_schedstats()
+    heart = Heartbeat(Sources())
+    heart.open()
+    assert len(open_schedstats()) == len(before) + 1
+    heart.close()
+    heart.close()
+    assert open_schedstats() == before
+
+
+@linux_only
+def test_the_system_counts_how_often_a_thread_was_given_a_processor() -> None:
+    """Once for each sleep at least."""
+    sources = Sources()
+    queue = sources.open_queue()
+    assert queue is not None
+    try:
+        _, before = sources.scheduled(queue)
+        for _ in range(3):
+            time.sleep(0.001)
+        assert sources.scheduled(queue)[1] >= before + 3
+    finally:
+        os.close(queue)
+    assert sources.scheduled(None) == (0, 0)
 
 
 @linux_only

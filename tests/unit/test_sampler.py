@@ -281,6 +281,36 @@ def test_the_thread_wakes_for_a_request_after_it_slept(
     assert hold.samples
 
 
+class Recording:
+    """A heart that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_: self.told.append(name)
+
+
+def test_the_sampler_beats_unless_it_rests(
+    inbox_open: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By that a stop of the process is told from a sampler that had nothing to do."""
+    heart = Recording()
+    monkeypatch.setattr(holds, "heartbeat", heart)
+    monkeypatch.setattr("pytest_asyncguard.probes.sampler.IDLE_ROUNDS", 2)
+    sampler = Sampler()
+    sampler.install()
+    try:
+        assert until(lambda: sampler._idle)
+        holds.watching()
+        assert until(lambda: heart.told[-1] == "beat" and "rest" in heart.told)
+    finally:
+        sampler.uninstall()
+    assert heart.told[:4] == ["open", "beat", "beat", "rest"]
+    assert heart.told[4] == "beat"
+    assert heart.told[-1] == "close"
+
+
 def test_waking_twice_is_waking_once(running: Sampler) -> None:
     """Two loops may begin to watch at the same time."""
     assert until(lambda: running._idle)
