@@ -39,8 +39,12 @@ def merge(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def _merge_site(sightings: Sequence[Finding]) -> Finding:
     # The evidence is that of one sighting, whole: a stack, a hint and a message that belong
     # together say more than the best of each.
-    ordered = sorted(sightings, key=_telling)
     routes = _unite(sightings)
+    main = routes[0].route, routes[0].phase
+    ordered = sorted(
+        sightings,
+        key=lambda one: (one.severity != "error", main != (one.route, one.phase), _telling(one)),
+    )
     severities: set[Severity] = {finding.severity for finding in sightings}
     status = min((finding.status for finding in sightings), key=STATUSES.index)
     return replace(

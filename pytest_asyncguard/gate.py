@@ -5,9 +5,11 @@ A green list of tests above an exit status of 1 is a riddle; the sentence is its
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
-from pytest_asyncguard.model import Mode, RunReport, Summary
+from pytest_asyncguard.model import CensusRow, Finding, Mode, RunReport, Summary
 from pytest_asyncguard.wording import counted
 
 
@@ -19,24 +21,61 @@ class Verdict:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demands:
+    """What is asked of a run beside that nothing new blocks.
+
+    ``unwritten`` are files that could not be written, ``wrong`` ignore comments that cannot be
+    understood, and ``expired`` counts the entries of the baseline that were seen after their date.
+    Of the app's endpoints, but for those ``exempt``, at least ``min_exercised`` percent have to be
+    exercised. ``failing`` are the fingerprints of what was found in tests whose findings fail the
+    run, by a mode of their own or the run's, and that did not expect it; without it all count.
+    """
+
+    failing: Collection[str] | None = None
+    unwritten: Sequence[str] = ()
+    wrong: Sequence[str] = ()
+    expired: int = 0
+    min_exercised: float = 0.0
+    exempt: Sequence[str] = ()
+
+
 def judge(
-    report: RunReport, mode: Mode, strict: bool = False, inactive: str | None = None
+    report: RunReport,
+    mode: Mode,
+    strict: bool = False,
+    inactive: str | None = None,
+    demands: Demands = Demands(),
 ) -> Verdict:
     """Whether the run fails. ``inactive`` is the reason why the guard saw nothing, if it did not.
 
     A guard that is blind fails the run as a finding does: that it found nothing proves nothing.
     A suite that sends no request proves nothing either, but may have none to send.
     """
+    lenient = mode == "report"
     if inactive is not None:
         bad, sentence = True, f"INACTIVE, nothing was watched: {inactive}"
     else:
         bad, sentence = _weigh(report, strict=strict)
-    failed = bad and mode != "report"
-    if failed and mode == "fail-run":
+        if demands.failing is not None and _blocks(report.findings, strict=strict):
+            failing = (each for each in report.findings if each.fingerprint in demands.failing)
+            if _blocks(failing, strict=strict):
+                lenient = False
+            elif not lenient:
+                bad, sentence = False, f"{sentence}, in tests that expect or only report it"
+    if unmet := _unmet(report, demands):
+        sentence = f"{sentence}, {'and' if bad else 'but'} {' and '.join(unmet)}"
+        bad = True
+    failed = bad and (not lenient or bool(demands.unwritten))
+    if failed and mode != "fail-tests":
         sentence = f"the run fails: {sentence}"
     elif bad and not failed:
         sentence = f"{sentence}; mode report, so nothing fails"
     return Verdict(failed=failed, sentence=f"asyncguard: {sentence}")
+
+
+def _blocks(findings: Iterable[Finding], *, strict: bool) -> bool:
+    return any(each.status == "new" and (strict or each.severity == "error") for each in findings)
 
 
 def _weigh(report: RunReport, *, strict: bool) -> tuple[bool, str]:
@@ -76,3 +115,36 @@ def _leftovers(report: RunReport) -> str:
     if report.stale_baseline:
         parts.append(counted(len(report.stale_baseline), "finding") + " of the baseline not seen")
     return " and ".join(parts)
+
+
+def _unmet(report: RunReport, demands: Demands) -> list[str]:
+    verb = "was" if len(demands.unwritten) == 1 else "were"
+    unmet = [f"{', '.join(demands.unwritten)} {verb} not written"] if demands.unwritten else []
+    if demands.expired:
+        verb = "has" if demands.expired == 1 else "have"
+        unmet.append(f"{demands.expired} {verb} expired in the baseline")
+    if demands.wrong:
+        verb = "is" if len(demands.wrong) == 1 else "are"
+        unmet.append(f"{counted(len(demands.wrong), 'ignore comment')} {verb} wrong")
+    # What a part of the tests exercised says nothing of the whole.
+    if demands.min_exercised and report.run.complete:
+        rows = tuple(without(report.endpoints, demands.exempt))
+        exercised = sum(row.verdict != "unexercised" for row in rows)
+        if not rows or exercised * 100 < demands.min_exercised * len(rows):
+            unmet.append(
+                f"{exercised} of {counted(len(rows), 'endpoint')} exercised, "
+                f"fewer than {demands.min_exercised:g}%"
+            )
+    return unmet
+
+
+def without(rows: Iterable[CensusRow], exempt: Sequence[str]) -> Iterable[CensusRow]:
+    """The rows of endpoints that have to be exercised. A pattern may leave out the method."""
+    return (
+        row
+        for row in rows
+        if not any(
+            fnmatchcase(row.path if pattern.startswith("/") else row.route, pattern)
+            for pattern in exempt
+        )
+    )

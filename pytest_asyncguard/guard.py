@@ -32,7 +32,7 @@ from pytest_asyncguard.options import Settings
 from pytest_asyncguard.origin import Origins
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.audit import AuditProbe
-from pytest_asyncguard.probes.calls import CallProbe, NamedCalls
+from pytest_asyncguard.probes.calls import CallProbe, NamedCalls, unalias
 from pytest_asyncguard.probes.doubles import DoubleProbe
 from pytest_asyncguard.probes.holds import Inbox, RawCall, RawStall, Tally, WatchedRequest, fold
 from pytest_asyncguard.probes.patching import ImportWatch
@@ -117,6 +117,7 @@ class Installation:
             self._installed.pop().uninstall()
         self.watch.uninstall()
         holds.collections.uninstall()
+        unalias()
 
 
 _installation: Installation | None = None

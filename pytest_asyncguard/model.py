@@ -165,12 +165,21 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One row of the rule catalogue."""
+    """One row of the rule catalogue.
+
+    ``finds`` and ``why`` are paragraphs, ``example`` and ``instead`` code; ``options`` are those
+    that matter to this rule in particular.
+    """
 
     code: str
     name: str
     severity: Severity
     summary: str
+    finds: str = ""
+    why: str = ""
+    example: str = ""
+    instead: str = ""
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,8 @@ def _start(config: pytest.Config, namespace: Any) -> None:
     settings = options.from_config(config, namespace)
     if not settings.enabled or getattr(namespace, "collectonly", False):
         return
-    if any(getattr(namespace, name, False) for name in ("help", "version", "showfixtures")):
+    no_run = ("help", "version", "markers", "showfixtures")
+    if any(getattr(namespace, name, False) for name in no_run):
         return
     from pytest_asyncguard.session import Session
 

@@ -59,6 +59,11 @@ ALLOWANCES: Final = (
         )
         for module in ("asyncio.unix_events", "asyncio.windows_events", "asyncio.base_subprocess")
     ),
+    Allowance(
+        module="concurrent.futures.process",
+        functions=("ProcessPoolExecutor.submit",),
+        reason="a process pool starts its workers once",
+    ),
     Allowance(module="jinja2.loaders", reason="a template is read once, then compiled and cached"),
     Allowance(
         module="pydantic",
@@ -68,6 +73,11 @@ ALLOWANCES: Final = (
 )
 
 ONCE: Final = (
+    Allowance(
+        module="concurrent.futures.process",
+        functions=("ProcessPoolExecutor.submit",),
+        reason="a process pool starts its workers once",
+    ),
     Allowance(module="importlib", reason="importing a module happens once per process"),
     Allowance(
         module="fastapi.applications",

@@ -156,6 +156,16 @@ def row_of(value: object) -> Call | None:
     return known[2] if known is not None else None
 
 
+def unalias() -> None:
+    """Give the originals back to modules that imported wrappers by name while they were there."""
+    for module in list(sys.modules.values()):
+        if isinstance(module, ModuleType):
+            for name, value in list(vars(module).items()):
+                if (known := _wrappers.get(id(value))) is not None and known[0] is value:
+                    setattr(module, name, known[1])
+    _wrappers.clear()
+
+
 class NamedCalls:
     """Callables that the user named by their dotted names.
 

@@ -23,6 +23,8 @@ from typing import Any, Final, NamedTuple
 
 MISSED_NS: Final = 50_000_000
 """By how much a beat must be late to count as missed: timers and schedulers are not exact."""
+CROWD: Final = 8
+"""How many times its time on the processor a thread may hold the GIL on a crowded machine."""
 SHARED_NS: Final = 1_000_000
 """How old a reading may be and still serve as the start of a new stretch."""
 
@@ -213,14 +215,11 @@ class ThreadClock:
 
     def read(self) -> Reading:
         sources = self._sources
+        # Reading the file gives up the GIL. Whatever it takes to get it back has to fall on one
+        # side of all the other clocks.
+        queued = sources.queued(self._fd)
         cpu = sources.thread()
-        return Reading(
-            sources.wall(),
-            cpu,
-            sources.queued(self._fd),
-            sources.process() - cpu,
-            sources.wakeups(),
-        )
+        return Reading(sources.wall(), cpu, queued, sources.process() - cpu, sources.wakeups())
 
     def begin(self, now: int) -> Reading:
         """A reading that is as good as one taken ``now``."""
@@ -265,11 +264,9 @@ def charge(
     cpu = ended.cpu - began.cpu
     asleep = max(0, wall - cpu - (ended.queued - began.queued) - paused)
     patience = int(sys.getswitchinterval() * 1e9)
-    starved = min(
-        asleep,
-        max(0, ended.others - began.others),
-        max(0, ended.wakeups - began.wakeups - 1) * patience,
-    )
+    # Whoever has the GIL may wait for a processor in turn: then it burns less than it holds.
+    busy = max(0, ended.others - began.others) * CROWD
+    starved = min(asleep, busy, max(0, ended.wakeups - began.wakeups - 1) * patience)
     stretch = max(0, ended.wall - opened)
     cpu = max(0, min(stretch, cpu) - excused)
     return cpu, min(stretch - cpu, asleep - starved)

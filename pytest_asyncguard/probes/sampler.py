@@ -79,6 +79,7 @@ class Sampler:
                 holds.alarm.wake = None
                 self._idle = False
                 holds.heartbeat.rest()
+                holds.heartbeat.beat(round(interval * 1e9))
                 rounds = 0
                 continue
             self._alarm.acquire(timeout=interval)

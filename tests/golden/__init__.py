@@ -9,6 +9,7 @@ nothing here runs an app.
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 from _pytest._io import TerminalWriter
 
+from pytest_asyncguard import wording
 from pytest_asyncguard.collect import summarize
 from pytest_asyncguard.gate import judge
 from pytest_asyncguard.identity import fingerprint
@@ -34,6 +36,8 @@ from pytest_asyncguard.model import (
     UnusedIgnore,
 )
 from pytest_asyncguard.render import RENDERERS
+from pytest_asyncguard.render.github import step_summary
+from pytest_asyncguard.render.junit import properties
 from pytest_asyncguard.render.terminal import failure_text, summary
 
 HERE: Final = Path(__file__).parent
@@ -89,7 +93,21 @@ def sighting(
         tests=("tests/test_orders.py::test_create",),
         stack=(),
     )
-    return replace(made, **fields)
+    made = replace(made, **fields)
+    return made if made.message else replace(made, message=sentence(made))
+
+
+def sentence(finding: Finding) -> str:
+    """The message that ``attribute`` would have written."""
+    return wording.message(
+        call=finding.call,
+        detail=finding.detail,
+        rule=finding.rule,
+        phase=finding.phase,
+        owner=None,
+        route=finding.route,
+        held=finding.held_seconds.max if finding.held_seconds else None,
+    )
 
 
 def endpoint(
@@ -259,6 +277,27 @@ MULTILINE = replace(
     detail="git",
     end_line=11,
     end_column=6,
+    message="subprocess.run(git) in the endpoint of POST /orders held the event loop for 250 ms",
+)
+HELPER = replace(
+    QUERY,
+    stack=(
+        *SLEEP.stack[:1],
+        StackFrame(
+            file="example_app/routers/users.py",
+            line=40,
+            function="page",
+            source="    user = current_user(token)",
+            project=True,
+        ),
+        StackFrame(
+            file=QUERY.file,
+            line=QUERY.line,
+            function=QUERY.function,
+            source=QUERY.source,
+            project=True,
+        ),
+    ),
 )
 CENSUS = (
     endpoint("GET /", "clean", 12),
@@ -300,6 +339,19 @@ REPORTS: Final[Mapping[str, RunReport]] = {
     "long": report([LONG, WIDE, MULTILINE]),
 }
 
+TOLD_TO_CI: Final[Mapping[str, RunReport]] = {
+    "errors": report([HELPER, UPLOAD, STALL, SLEEP, STARTED], CENSUS),
+    **{name: REPORTS[name] for name in ("clean", "nothing", "many", "covered", "hostile", "long")},
+}
+"""What the formats of CI systems are shown with."""
+
+SUFFIXES: Final[Mapping[str, str]] = {
+    "sarif": ".sarif",
+    "github": ".txt",
+    "gitlab": ".json",
+    "markdown": ".md",
+}
+
 
 # --- the golden files ------------------------------------------------------------------------
 
@@ -327,6 +379,16 @@ def failed(findings: Iterable[Finding], **looks: Any) -> str:
     return file.getvalue()
 
 
+def told_to_ci(form: str, made: RunReport) -> str:
+    """A report for a CI system, without the rules of SARIF: they are the catalogue's business."""
+    text = RENDERERS[form].render(made)
+    if form == "sarif":
+        document = json.loads(text)
+        document["runs"][0]["tool"]["driver"]["rules"] = []
+        text = json.dumps(document, indent=2) + "\n"
+    return text
+
+
 def outputs() -> dict[str, str]:
     """The content of each golden file, by its path below this folder."""
     texts = {
@@ -338,4 +400,11 @@ def outputs() -> dict[str, str]:
         if new := [finding for finding in made.findings if finding.status == "new"]:
             texts[f"terminal/{name}-failure.txt"] = failed(new)
     texts["json/errors.json"] = RENDERERS["json"].render(REPORTS["errors"])
+    for name, made in TOLD_TO_CI.items():
+        for form, suffix in SUFFIXES.items():
+            texts[f"{form}/{name}{suffix}"] = told_to_ci(form, made)
+        texts[f"github/{name}-summary.md"] = step_summary(made)
+        texts[f"junit/{name}.txt"] = "".join(
+            f"{key}={value}\n" for key, value in properties(made.findings)
+        )
     return texts

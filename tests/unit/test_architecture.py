@@ -34,7 +34,7 @@ LEAVES = {
 }
 """What every room may see, and which sees none ("" is the package's own ``__init__``)."""
 
-CONDUCTORS = ("guard", "session", "plugin")
+CONDUCTORS = ("guard", "session", "plugin", "cli")
 """The only ones that see more than one stage; each is driven by those after it."""
 
 RENDERERS_SEE = {"model", "wording", "render", "catalog"}

@@ -6,31 +6,41 @@ option, the value and what is allowed.
 
 from __future__ import annotations
 
-import math
 import os
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import pytest
 
-from pytest_asyncguard.catalog import rules
 from pytest_asyncguard.model import Level, Mode
+from pytest_asyncguard.options.values import (
+    REPORTS,
+    BadItemError,
+    ReportFile,
+    allowances,
+    boolean,
+    calls,
+    choice,
+    named_calls,
+    path,
+    paths,
+    pattern_lines,
+    percent,
+    report_form,
+    reports,
+    routes,
+    rule_levels,
+    seconds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Scope = Literal["app", "loop"]
-REPORTS: Final = ("json",)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportFile:
-    """A report to write; ``path`` None is standard output."""
-
-    format: str
-    path: str | None
+BASELINE: Final = "asyncguard-baseline.json"
+"""Where ``--asyncguard-update-baseline`` writes if nobody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,133 +55,18 @@ class Settings:
     strict: bool = False
     call: Mapping[str, str]
     doubles: bool = True
+    allow: Mapping[str, str | None] = field(default_factory=dict)
+    baseline: str | None = None
+    update_baseline: bool = False
+    min_exercised: float = 0.0
+    exempt: tuple[str, ...] = ()
     source: tuple[str, ...] = ()
     report: tuple[ReportFile, ...] = ()
+    github: bool = True
 
     @property
     def threshold_ns(self) -> int:
         return round(self.threshold * 1e9)
-
-
-# --- values ----------------------------------------------------------------------------------
-
-
-def _boolean(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    text = str(value).strip().lower()
-    if text in ("1", "true", "yes", "on"):
-        return True
-    if text in ("0", "false", "no", "off", ""):
-        return False
-    raise ValueError("true or false")
-
-
-def _choice(*allowed: str) -> Callable[[object], str]:
-    def parse(value: object) -> str:
-        if not isinstance(value, str) or value.strip() not in allowed:
-            raise ValueError(", ".join(allowed))
-        return value.strip()
-
-    return parse
-
-
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s)?")
-
-
-def seconds(value: object) -> float:
-    """``100ms``, ``0.1s`` and ``0.1`` are the same duration."""
-    allowed = "a duration above zero, as in 100ms, 0.1s or 0.1 (seconds)"
-    if isinstance(value, bool):
-        raise ValueError(allowed)
-    if isinstance(value, (int, float)):
-        number = float(value)
-    else:
-        match = _DURATION.fullmatch(str(value).strip().lower())
-        if match is None:
-            raise ValueError(allowed)
-        number = float(match[1]) / (1000 if match[2] == "ms" else 1)
-    if not (math.isfinite(number) and number > 0):
-        raise ValueError(allowed)
-    return number
-
-
-def _rule_levels(values: object) -> dict[str, Level]:
-    levels: dict[str, Level] = {}
-    for value in _items(values):
-        name, equals, level = value.partition("=")
-        rule = rules.find(name)
-        if not equals or rule is None or level.strip() not in get_args(Level):
-            names = ", ".join(rules.RULES)
-            raise BadItemError(
-                value, f"NAME=error|warning|off, where NAME is a code or one of {names}"
-            )
-        levels[rule.name] = level.strip()  # type: ignore[assignment]
-    return levels
-
-
-_DOTTED = re.compile(r"[^\W\d]\w*([.:][^\W\d]\w*)+")
-
-
-def calls(values: object) -> dict[str, str]:
-    """Dotted names of callables that block, each with its rule."""
-    found: dict[str, str] = {}
-    for value in _items(values):
-        name, equals, rule_name = (part.strip() for part in value.partition("="))
-        rule = rules.find(rule_name) if equals else rules.RULES["sync-client"]
-        if rule is None or rule.name in rules.STALLS or not _DOTTED.fullmatch(name):
-            names = ", ".join(name for name in rules.RULES if name not in rules.STALLS)
-            raise BadItemError(value, f"a dotted name, or NAME=RULE, where RULE is one of {names}")
-        found[name] = rule.name
-    return found
-
-
-def named_calls(item: object) -> dict[str, str]:
-    """What the hook ``pytest_asyncguard_blocking_calls`` returned, where it is no BlockingCall.
-
-    Raises pytest.UsageError for what is not a dotted name.
-    """
-    where = "pytest_asyncguard_blocking_calls"
-    if not isinstance(item, str):
-        raise pytest.UsageError(f"{where}: {item!r} is not a BlockingCall or a dotted name")
-    try:
-        return calls(item)
-    except BadItemError as error:
-        raise pytest.UsageError(f"{where}: {error.item!r} is not {error}") from None
-
-
-def _paths(values: object) -> tuple[str, ...]:
-    return tuple(_items(values))
-
-
-def _reports(values: object) -> tuple[ReportFile, ...]:
-    found: list[ReportFile] = []
-    for value in _items(values):
-        name, colon, path = value.partition(":")
-        if name not in REPORTS or (colon and not path):
-            raise BadItemError(
-                value, f"FORMAT:PATH, where FORMAT is {', '.join(REPORTS)}; PATH - prints it"
-            )
-        if not path:
-            path = f"asyncguard.{name}"
-        found.append(ReportFile(format=name, path=None if path == "-" else path))
-    return tuple(found)
-
-
-def _items(values: object) -> list[str]:
-    if isinstance(values, str):
-        values = [values]
-    if not isinstance(values, (list, tuple)):
-        raise TypeError("a list")
-    return [item for value in values for item in [str(value).strip()] if item]
-
-
-class BadItemError(ValueError):
-    """One item of several is wrong."""
-
-    def __init__(self, item: str, allowed: str) -> None:
-        super().__init__(allowed)
-        self.item = item
 
 
 # --- the table -------------------------------------------------------------------------------
@@ -195,7 +90,8 @@ class Option:
 
     @property
     def flag(self) -> str:
-        return "--asyncguard" if self.field == "enabled" else f"--asyncguard-{self.field}"
+        name = self.field.replace("_", "-")
+        return "--asyncguard" if self.field == "enabled" else f"--asyncguard-{name}"
 
     @property
     def ini(self) -> str:
@@ -218,13 +114,13 @@ class Option:
 OPTIONS: Final = (
     Option(
         field="enabled",
-        parse=_boolean,
+        parse=boolean,
         marker=True,
         help="watch the event loop, and report what blocks it",
     ),
     Option(
         field="mode",
-        parse=_choice(*get_args(Mode)),
+        parse=choice(*get_args(Mode)),
         metavar="MODE",
         marker=True,
         help="fail-tests (default): the responsible tests fail; fail-run: the run fails; "
@@ -232,7 +128,7 @@ OPTIONS: Final = (
     ),
     Option(
         field="scope",
-        parse=_choice(*get_args(Scope)),
+        parse=choice(*get_args(Scope)),
         metavar="SCOPE",
         help="app (default): what requests do; loop: the tests' and fixtures' own steps too",
     ),
@@ -247,15 +143,15 @@ OPTIONS: Final = (
     Option(
         field="rule",
         plural="rules",
-        parse=_rule_levels,
+        parse=rule_levels,
         metavar="NAME=LEVEL",
         repeatable=True,
         help="set the level of a rule to error, warning or off; repeatable",
     ),
     Option(
         field="strict",
-        parse=_boolean,
-        help="warnings count as errors",
+        parse=boolean,
+        help="warnings count as errors; unused ignores and stale entries of the baseline, too",
     ),
     Option(
         field="call",
@@ -267,13 +163,48 @@ OPTIONS: Final = (
     ),
     Option(
         field="doubles",
-        parse=_boolean,
+        parse=boolean,
         metavar="BOOL",
         help="report calls that a test replaced by a double (default: true)",
     ),
     Option(
+        field="allow",
+        parse=allowances,
+        metavar="PATTERN",
+        repeatable=True,
+        marker=True,
+        help="what may block: DOTTED.CALL or PATH::FUNCTION, with wildcards, and after a space "
+        "the reason; repeatable",
+    ),
+    Option(
+        field="baseline",
+        parse=path,
+        metavar="PATH",
+        help="the file, relative to rootdir, of the sites that are known to block: only others "
+        "fail",
+    ),
+    Option(
+        field="update_baseline",
+        parse=boolean,
+        help=f"write the sites of this run into the baseline (default: {BASELINE}); those that a "
+        "complete run does not see any more are taken out",
+    ),
+    Option(
+        field="min_exercised",
+        parse=percent,
+        metavar="PERCENT",
+        help="fail a complete run that exercised fewer of the app's endpoints",
+    ),
+    Option(
+        field="exempt",
+        parse=routes,
+        metavar="ROUTE",
+        repeatable=True,
+        help="an endpoint that need not be exercised, as in GET /health or /static/*; repeatable",
+    ),
+    Option(
         field="source",
-        parse=_paths,
+        parse=paths,
         metavar="PATH",
         repeatable=True,
         help="what counts as the project (default: what is under rootdir and not installed); "
@@ -282,16 +213,22 @@ OPTIONS: Final = (
     Option(
         field="report",
         plural="reports",
-        parse=_reports,
+        parse=reports,
         metavar="FORMAT[:PATH]",
         repeatable=True,
         help=f"write a report ({', '.join(REPORTS)}) to PATH, or to standard output where it is "
         "-; repeatable",
     ),
+    Option(
+        field="github",
+        parse=boolean,
+        metavar="BOOL",
+        help="annotations and a step summary where GITHUB_ACTIONS is set (default: true)",
+    ),
 )
 
 MARKER: Final = (
-    f"asyncguard({', '.join(f'{option.field}=...' for option in OPTIONS if option.marker)}): "
+    f"asyncguard({', '.join(f'{o.field}=...' for o in OPTIONS if o.marker)}, reason=...): "
     "settings of pytest-asyncguard for this test"
 )
 
@@ -315,8 +252,8 @@ def from_config(config: pytest.Config, namespace: Any) -> Settings:
     def ini(name: str) -> Any:
         try:
             return config.getini(name)
-        except ValueError as error:  # pytest's word for a boolean that is none
-            raise pytest.UsageError(f"{name}: {error}") from None
+        except (ValueError, pytest.UsageError) as error:  # pytest's, of a boolean that is none
+            raise pytest.UsageError(f"{name}: {error}: it is true or false") from None
 
     return read(lambda dest: getattr(namespace, dest, None), ini, str(config.rootpath))
 
@@ -342,7 +279,18 @@ def read(
                 parsed = {**(before or {}), **parsed}
             values[option.field] = parsed
     settings = Settings(**values)
-    return replace(settings, source=tuple(os.path.join(folder, path) for path in settings.source))
+    baseline = settings.baseline
+    if settings.update_baseline:
+        if not settings.enabled:
+            raise pytest.UsageError(
+                "--asyncguard-update-baseline: nothing runs without --asyncguard"
+            )
+        baseline = baseline or BASELINE
+    return replace(
+        settings,
+        source=tuple(os.path.join(folder, path) for path in settings.source),
+        baseline=None if baseline is None else os.path.join(folder, baseline),
+    )
 
 
 def _parsed(option: Option, where: str, value: object) -> Any:
@@ -368,35 +316,53 @@ def for_test(settings: Settings, marks: Sequence[pytest.Mark], test: str) -> Set
     for mark in marks:
         if mark.args:
             raise pytest.UsageError(f"{test}: @pytest.mark.asyncguard takes keywords only")
+        reason = mark.kwargs.get("reason")
+        if not isinstance(reason, str | None):
+            raise pytest.UsageError(
+                f"{test}: @pytest.mark.asyncguard(reason=...): {reason!r} is not text"
+            )
         for name, value in mark.kwargs.items():
+            if name == "reason":
+                continue
             if name not in by_name:
-                allowed = ", ".join(by_name)
+                allowed = ", ".join([*by_name, "reason"])
                 raise pytest.UsageError(
                     f"{test}: @pytest.mark.asyncguard({name}=...): {name!r} is not one of {allowed}"
                 )
             where = f"{test}: @pytest.mark.asyncguard({name}=...)"
-            settings = replace(settings, **{name: _parsed(by_name[name], where, value)})
+            parsed = _parsed(by_name[name], where, value)
+            if name == "allow":
+                named = {pattern: said or reason for pattern, said in parsed.items()}
+                wider = {p: said for p, said in settings.allow.items() if p not in named}
+                parsed = wider | named
+            settings = replace(settings, **{name: parsed})
     return settings
 
 
 def as_report(settings: Settings, relative: Callable[[str], str]) -> dict[str, object]:
     """Every option by its ini name without the prefix, as the JSON report has it."""
     values: dict[str, object] = {}
-    for field in fields(settings):
-        value: Any = getattr(settings, field.name)
-        if field.name == "source":
+    for each in fields(settings):
+        value: Any = getattr(settings, each.name)
+        if each.name == "source":
             value = [relative(path) for path in value]
-        elif field.name == "report":
+        elif each.name == "baseline":
+            value = None if value is None else relative(value)
+        elif each.name == "exempt":
+            value = list(value)
+        elif each.name == "report":
             value = [f"{item.format}:{item.path or '-'}" for item in value]
         elif isinstance(value, Mapping):
             value = dict(value)
-        values[next(o.plural or o.field for o in OPTIONS if o.field == field.name)] = value
+        values[next(o.plural or o.field for o in OPTIONS if o.field == each.name)] = value
     return values
 
 
 __all__ = [
+    "BASELINE",
     "MARKER",
     "OPTIONS",
+    "REPORTS",
     "Option",
     "ReportFile",
     "Settings",
@@ -404,6 +370,9 @@ __all__ = [
     "as_report",
     "for_test",
     "from_config",
+    "named_calls",
+    "pattern_lines",
     "read",
+    "report_form",
     "seconds",
 ]

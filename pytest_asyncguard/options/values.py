@@ -1,0 +1,223 @@
+"""The values that options take: each kind is a function that reads one or says what is allowed."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, get_args
+
+import pytest
+
+from pytest_asyncguard.catalog import rules
+from pytest_asyncguard.model import Level
+
+REPORTS: Final[Mapping[str, str | None]] = {
+    "json": "asyncguard.json",
+    "sarif": "asyncguard.sarif",
+    "github": None,
+    "gitlab": "gl-code-quality-report.json",
+    "markdown": "asyncguard.md",
+    "junit": None,
+}
+"""The formats that come with the plugin, and where each is written if no path is given.
+
+None is standard output; ``junit`` goes into pytest's own file. Other plugins may add formats, so
+which names there are is known only once conftest files are loaded.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFile:
+    """A report to write; ``path`` None is standard output."""
+
+    format: str
+    path: str | None
+
+
+class BadItemError(ValueError):
+    """One item of several is wrong."""
+
+    def __init__(self, item: str, allowed: str) -> None:
+        super().__init__(allowed)
+        self.item = item
+
+
+def boolean(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in ("1", "true", "yes", "on"):
+        return True
+    if text in ("0", "false", "no", "off", ""):
+        return False
+    raise ValueError("true or false")
+
+
+def choice(*allowed: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or value.strip() not in allowed:
+            raise ValueError(", ".join(allowed))
+        return value.strip()
+
+    return parse
+
+
+_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s)?")
+
+
+def seconds(value: object) -> float:
+    """``100ms``, ``0.1s`` and ``0.1`` are the same duration."""
+    allowed = "a duration above zero, as in 100ms, 0.1s or 0.1 (seconds)"
+    if isinstance(value, bool):
+        raise ValueError(allowed)
+    if isinstance(value, (int, float)):
+        number = float(value)
+    else:
+        match = _DURATION.fullmatch(str(value).strip().lower())
+        if match is None:
+            raise ValueError(allowed)
+        number = float(match[1]) / (1000 if match[2] == "ms" else 1)
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(allowed)
+    return number
+
+
+def rule_levels(values: object) -> dict[str, Level]:
+    levels: dict[str, Level] = {}
+    for value in _items(values):
+        name, equals, level = value.partition("=")
+        rule = rules.find(name)
+        if not equals or rule is None or level.strip() not in get_args(Level):
+            names = ", ".join(rules.RULES)
+            raise BadItemError(
+                value, f"NAME=error|warning|off, where NAME is a code or one of {names}"
+            )
+        levels[rule.name] = level.strip()  # type: ignore[assignment]
+    return levels
+
+
+_DOTTED = re.compile(r"[^\W\d]\w*([.:][^\W\d]\w*)+")
+
+
+def calls(values: object) -> dict[str, str]:
+    """Dotted names of callables that block, each with its rule."""
+    found: dict[str, str] = {}
+    for value in _items(values):
+        name, equals, rule_name = (part.strip() for part in value.partition("="))
+        rule = rules.find(rule_name) if equals else rules.RULES["sync-client"]
+        if rule is None or rule.name in rules.STALLS or not _DOTTED.fullmatch(name):
+            names = ", ".join(name for name in rules.RULES if name not in rules.STALLS)
+            raise BadItemError(value, f"a dotted name, or NAME=RULE, where RULE is one of {names}")
+        found[name] = rule.name
+    return found
+
+
+def named_calls(item: object) -> dict[str, str]:
+    """What the hook ``pytest_asyncguard_blocking_calls`` returned, where it is no BlockingCall.
+
+    Raises pytest.UsageError for what is not a dotted name.
+    """
+    where = "pytest_asyncguard_blocking_calls"
+    if not isinstance(item, str):
+        raise pytest.UsageError(f"{where}: {item!r} is not a BlockingCall or a dotted name")
+    try:
+        return calls(item)
+    except BadItemError as error:
+        raise pytest.UsageError(f"{where}: {error.item!r} is not {error}") from None
+
+
+_CALL = re.compile(r"[\w.*?\[\]!-]+")
+
+
+def allowances(values: object) -> dict[str, str | None]:
+    """Patterns of what may block, each with its reason."""
+    found: dict[str, str | None] = {}
+    for value in _items(values):
+        pattern, *rest = value.split(None, 1)
+        allowed = "DOTTED.CALL or PATH::FUNCTION, as in time.sleep or app/db.py::connect"
+        if rules.find(pattern) is not None:
+            raise BadItemError(
+                value, f"{allowed}; a rule is switched off with --asyncguard-rule={pattern}=off"
+            )
+        path, colons, function = pattern.partition("::")
+        if not (path and function if colons else _CALL.fullmatch(pattern)):
+            raise BadItemError(value, f"{allowed}, and after a space the reason")
+        found.pop(pattern, None)  # what was said last is looked at first
+        found[pattern] = rest[0].lstrip("# \t") or None if rest else None
+    return found
+
+
+def pattern_lines(item: object, hook: str) -> dict[str, str | None]:
+    """What a hook returned in the place of lines of ``asyncguard_allow``.
+
+    Raises pytest.UsageError for what is none.
+    """
+    if not isinstance(item, str):
+        raise pytest.UsageError(f"{hook}: {item!r} is not a line of text")
+    try:
+        return allowances(item)
+    except BadItemError as error:
+        raise pytest.UsageError(f"{hook}: {error.item!r} is not {error}") from None
+
+
+def path(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("a path")
+    return value.strip()
+
+
+def percent(value: object) -> float:
+    """``80``, ``80%`` and ``80.0`` are the same share."""
+    allowed = "a percentage, 0 to 100"
+    try:
+        number = float(str(value).strip().removesuffix("%"))
+    except ValueError:
+        raise ValueError(allowed) from None
+    if isinstance(value, bool) or not 0 <= number <= 100:
+        raise ValueError(allowed)
+    return number
+
+
+_ROUTE = re.compile(r"([A-Z]+ )?/.*")
+
+
+def routes(values: object) -> tuple[str, ...]:
+    for value in (items := _items(values)):
+        if not _ROUTE.fullmatch(value):
+            raise BadItemError(value, "a route, as in GET /health or /static/*")
+    return tuple(items)
+
+
+def paths(values: object) -> tuple[str, ...]:
+    return tuple(_items(values))
+
+
+_FORMAT = re.compile(r"[a-z][a-z0-9_-]*")
+
+
+def reports(values: object) -> tuple[ReportFile, ...]:
+    found: list[ReportFile] = []
+    for value in _items(values):
+        name, colon, path = value.partition(":")
+        if not _FORMAT.fullmatch(name) or (colon and not path):
+            raise BadItemError(value, report_form(REPORTS))
+        if name == "junit" and path:
+            raise BadItemError(value, "junit without a path: it goes into pytest's --junitxml")
+        default = REPORTS.get(name, f"asyncguard.{name}")
+        found.append(ReportFile(format=name, path=None if path == "-" else path or default))
+    return tuple(found)
+
+
+def report_form(names: Iterable[str]) -> str:
+    """What ``--asyncguard-report`` may be, where these are the formats."""
+    return f"FORMAT:PATH, where FORMAT is {', '.join(names)}; PATH - prints it"
+
+
+def _items(values: object) -> list[str]:
+    if isinstance(values, str):
+        values = [values]
+    if not isinstance(values, (list, tuple)):
+        raise TypeError("a list")
+    return [item for value in values for item in [str(value).strip()] if item]

@@ -1,0 +1,528 @@
+"""The reports of a run: all that were asked for, whole, the same however the tests were run."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_asyncguard.cli import main
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import Run, RunPytest
+
+APP = """
+    import asyncio
+    import time
+
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+
+
+    async def block(request):
+        time.sleep(0.001)
+        return PlainTextResponse("done")
+
+
+    async def file(request):
+        open(__file__).close()
+        return PlainTextResponse("done")
+
+
+    async def ignored(request):
+        time.sleep(0.001)  # asyncguard: ignore[sleep] why
+        return PlainTextResponse("done")
+
+
+    async def unused(request):
+        return PlainTextResponse("done")  # asyncguard: ignore[sleep]
+
+
+    async def never(request):
+        return PlainTextResponse("done")
+
+
+    ENDPOINTS = block, file, ignored, unused, never
+    app = Starlette(routes=[Route(f"/{each.__name__}", each) for each in ENDPOINTS])
+
+
+    def get(path):
+        sent = []
+
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
+            "scheme": "http", "path": path, "raw_path": path.encode(), "root_path": "",
+            "query_string": b"", "headers": [], "client": ("c", 1), "server": ("s", 80),
+        }
+        asyncio.run(app(scope, receive, send))
+        return sent[0]["status"]
+"""
+TESTS = """
+    import pytest
+
+    from app import get
+
+
+    @pytest.mark.parametrize("number", range({}))
+    @pytest.mark.parametrize("name", {})
+    def test_get(name, number):
+        assert get(f"/{{name}}") == 200
+"""
+FILES = {
+    "app.py": APP,
+    "test_a.py": TESTS.format(2, ["block", "file"]),
+    "test_b.py": TESTS.format(2, ["block", "ignored"]),
+    "test_c.py": TESTS.format(1, ["unused"]),
+}
+ONE = {"app.py": APP, "test_app.py": TESTS.format(1, ["block"])}
+XDIST = ("pytest_asyncguard.plugin", "xdist.plugin")
+
+
+def reports(*asked: str) -> list[str]:
+    return [f"--asyncguard-report={each}" for each in asked]
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["one process", "xdist"])
+def test_several_reports_at_once(run_pytest: RunPytest, workers: tuple[str, ...]) -> None:
+    """Each is written once, where it was asked for or where its format usually is."""
+    asked = reports("sarif", "gitlab:out/quality.json", "markdown", "sarif:out/again.sarif")
+    run = run_pytest(FILES, "--asyncguard", *asked, *workers, plugins=XDIST)
+    written = ["report.json", "asyncguard.sarif", "out/quality.json", "asyncguard.md"]
+    for name in [*written, "out/again.sarif"]:
+        assert run.stdout.count(f"asyncguard: wrote {name}\n") == 1, run.output
+        assert (run.folder / name).stat().st_size > 0
+    sarif = json.loads((run.folder / "asyncguard.sarif").read_bytes())
+    assert [each["ruleId"] for each in sarif["runs"][0]["results"]] == ["AG101", "AG110"]
+    (quality, _) = json.loads((run.folder / "out/quality.json").read_bytes())
+    assert quality["location"]["path"] == "app.py"
+    assert (run.folder / "out/again.sarif").read_bytes() == (
+        run.folder / "asyncguard.sarif"
+    ).read_bytes()
+    assert sorted(path.name for path in run.folder.rglob("*.tmp")) == []
+
+
+def test_a_report_replaces_the_one_before_whole(run_pytest: RunPytest) -> None:
+    """Through a link, too; what is no file is written to, and stays what it is."""
+    prepare = """
+        import os, pathlib
+
+        pathlib.Path("old.md").write_text("x" * 100_000)
+        os.symlink("old.md", "link.md")
+    """
+    run = run_pytest(
+        {**ONE, "conftest.py": prepare},
+        "--asyncguard",
+        *reports("markdown:link.md", "sarif:/dev/null"),
+    )
+    assert (run.folder / "link.md").is_symlink()
+    assert (run.folder / "old.md").read_text(encoding="utf-8").startswith("### asyncguard: 1 place")
+    assert not Path("/dev/null").is_file()
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (["xml:a.xml"], "'xml' is not FORMAT:PATH, where FORMAT is json, sarif, github, gitlab,"),
+        (["sarif:test_app.py/a"], "'sarif': cannot write 'test_app.py/a': "),
+        (["sarif:."], "'sarif': cannot write '.': it is a folder"),
+        (["sarif:a", "markdown:./a"], "'markdown': cannot write './a': there goes sarif already"),
+        (["junit:a.xml"], "'junit:a.xml' is not junit without a path: it goes into pytest's"),
+    ],
+)
+def test_what_cannot_be_written_is_known_before_a_test_runs(
+    run_pytest: RunPytest, asked: list[str], message: str
+) -> None:
+    """A usage error names the format, the path and why."""
+    run = run_pytest(ONE, "--asyncguard", *reports(*asked))
+    assert run.exit_code == 4
+    assert f"ERROR: --asyncguard-report: {message}" in run.stderr
+    assert run.outcomes == {}
+
+
+FULL = """
+    import os
+
+
+    def replace(*paths, real=os.replace):
+        if paths[1].endswith(".sarif"):
+            raise OSError(28, "No space left on device")
+        real(*paths)
+
+
+    os.replace = replace
+"""
+BROKEN = """
+    class Broken:
+        name = "broken"
+
+        def render(self, report):
+            raise LookupError("provoked")
+
+
+    def pytest_asyncguard_report_formats():
+        return [Broken()]
+"""
+
+
+@pytest.mark.parametrize("mode", ["fail-tests", "report"])
+def test_one_report_that_fails_takes_no_other_with_it(run_pytest: RunPytest, mode: str) -> None:
+    """The others are written, the terminal has its summary, and the run fails in every mode."""
+    files = {"app.py": APP, "test_app.py": TESTS.format(1, ["never"])}
+    run = run_pytest(
+        {**files, "conftest.py": FULL + BROKEN},
+        "--asyncguard",
+        f"--asyncguard-mode={mode}",
+        *reports("sarif:a.sarif", "markdown", "broken:b"),
+    )
+    assert run.exit_code == 1
+    told = " ".join(run.stdout.split())
+    assert (
+        "but a.sarif (No space left on device), b (LookupError: provoked) were not written" in told
+    ), run.output
+    assert "Traceback" not in run.output
+    assert run.report["summary"]["verdict"] == "clean"
+    assert (run.folder / "asyncguard.md").exists()
+    assert not list(run.folder.glob("*.tmp"))
+    assert set(run.outcomes.values()) == {"passed"}
+
+
+def test_other_plugins_have_formats(run_pytest: RunPytest) -> None:
+    """They come through the door by which the built-in ones come, and may take their place."""
+    conftest = """
+        class Counting:
+            def __init__(self, name):
+                self.name = name
+
+            def render(self, report):
+                return f"{self.name}: {len(report.findings)}\\n"
+
+
+        def pytest_asyncguard_report_formats(config):
+            return [Counting("counts"), Counting("markdown")]
+    """
+    asked = reports("counts", "markdown:a.md", "counts:-")
+    run = run_pytest({**ONE, "conftest.py": conftest}, "--asyncguard", *asked)
+    assert (run.folder / "asyncguard.counts").read_text(encoding="utf-8") == "counts: 1\n"
+    assert (run.folder / "a.md").read_text(encoding="utf-8") == "markdown: 1\n"
+    assert "counts: 1" in run.lines
+    run = run_pytest({**ONE, "conftest.py": conftest}, "--asyncguard", *reports("xml"))
+    assert "where FORMAT is json, sarif, github, gitlab, markdown, counts, junit" in run.stderr
+
+
+def test_the_last_line_is_the_verdict(run_pytest: RunPytest) -> None:
+    """Whatever else there is to say stands above it."""
+    run = run_pytest(FILES, "--asyncguard", *reports("json:-", "sarif"), "-p", "no:cacheprovider")
+    end = next(i for i, line in enumerate(run.lines) if "short test summary info" in line)
+    assert run.lines[end - 1] == (
+        "asyncguard: 2 places block the event loop (1 error, 1 warning)"
+    ), run.output
+
+
+# --- GitHub ----------------------------------------------------------------------------------
+
+
+def github(run_pytest: RunPytest, *arguments: str, **environment: str) -> tuple[Run, str]:
+    """A run on GitHub Actions, and the step summary."""
+    summary = Path(environment["GITHUB_STEP_SUMMARY"])
+    summary.write_text("before\n", encoding="utf-8")
+    run = run_pytest(ONE, "--asyncguard", *arguments, environment=environment, plugins=XDIST)
+    return run, summary.read_text(encoding="utf-8")
+
+
+@pytest.fixture(name="environment")
+def _environment(tmp_path: Path) -> dict[str, str]:
+    return {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+        "GITHUB_WORKSPACE": "",
+    }
+
+
+ANNOTATION = "::error file=app.py,line=11,endLine=11,col=5,endColumn=22,title=AG101 sleep::"
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["one process", "xdist"])
+def test_github_needs_no_option(
+    run_pytest: RunPytest, environment: dict[str, str], workers: tuple[str, ...]
+) -> None:
+    """Annotations are printed, and the summary is added to what others wrote, once."""
+    run, summary = github(run_pytest, *workers, **environment)
+    assert [line.startswith(ANNOTATION) for line in run.lines if "::" in line[:9]] == [True], (
+        run.output
+    )
+    assert summary.startswith("before\n### asyncguard: 1 place blocks the event loop")
+    assert summary.count("### asyncguard") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "annotated"),
+    [
+        (["--asyncguard-github=false"], {}, 0),
+        ([], {"GITHUB_ACTIONS": ""}, 0),
+        (reports("github"), {"GITHUB_ACTIONS": ""}, 1),
+        (reports("github"), {}, 1),
+        (["-q"], {}, 1),
+    ],
+)
+def test_github_is_told_if_it_is_there_and_wanted(
+    run_pytest: RunPytest,
+    environment: dict[str, str],
+    arguments: list[str],
+    changes: dict[str, str],
+    annotated: int,
+) -> None:
+    """The option switches it off; asked for by its name it is printed anywhere, and once."""
+    run, summary = github(run_pytest, *arguments, **{**environment, **changes})
+    assert sum(line.startswith("::error ") for line in run.lines) == annotated, run.output
+    on_github = "--asyncguard-github=false" not in arguments and not changes
+    assert ("### asyncguard" in summary) is on_github
+
+
+def test_paths_are_those_of_the_repository(
+    run_pytest: RunPytest, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Where rootdir is a folder of it; the JSON report keeps pytest's own."""
+    top = {"GITHUB_WORKSPACE": str(tmp_path_factory.getbasetemp())}
+    run, summary = github(run_pytest, *reports("sarif"), **{**environment, **top})
+    name = f"{run.folder.name}/app.py"
+    assert any(line.startswith(f"::error file={name},") for line in run.lines), run.output
+    assert f"`{name}:11`" in summary
+    sarif = json.loads((run.folder / "asyncguard.sarif").read_bytes())
+    (result,) = sarif["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == name
+    assert run.findings[0]["file"] == "app.py"
+
+
+def test_a_step_summary_that_cannot_be_written_is_told(
+    run_pytest: RunPytest, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """As any report."""
+    environment["GITHUB_STEP_SUMMARY"] = str(tmp_path)
+    run = run_pytest(ONE, "--asyncguard", environment=environment)
+    assert "the step summary (Is a directory) was not written" in " ".join(run.stdout.split())
+    assert run.exit_code == 1
+
+
+# --- JUnit -----------------------------------------------------------------------------------
+
+
+def properties(run: Run) -> list[tuple[str, list[str]]]:
+    """By test case, its properties."""
+    root = ET.parse(run.folder / "junit.xml").getroot()
+    return [
+        (case.get("name", ""), [f"{p.get('name')}={p.get('value')}" for p in case.iter("property")])
+        for case in root.iter("testcase")
+    ]
+
+
+JUNIT = """
+    import pytest
+
+    from app import get
+
+
+    @pytest.fixture
+    def both_sides():
+        get("/block")
+        yield
+        get("/file")
+
+
+    def test_both_sides(both_sides, record_property):
+        record_property("theirs", 1)
+
+
+    def test_clean():
+        get("/never")
+
+
+    def test_ignored():
+        get("/ignored")
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["one process", "xdist"])
+def test_junit_has_properties(run_pytest: RunPytest, workers: tuple[str, ...]) -> None:
+    """Of the test that met a finding, in set-up and teardown too, beside its own."""
+    files = {"app.py": APP, "test_app.py": JUNIT}
+    mode = "--asyncguard-mode=fail-run"
+    run = run_pytest(files, "--asyncguard", mode, *reports("junit"), *workers, plugins=XDIST)
+    told = dict(properties(run))
+    assert [text.rpartition(" app.py")[0] for text in told["test_both_sides"]] == [
+        "",
+        "asyncguard=AG101 sleep",
+        "asyncguard=AG110 file",
+    ], run.output
+    assert told["test_both_sides"][0] == "theirs=1"
+    assert (told["test_clean"], told["test_ignored"]) == ([], [])
+
+
+def test_junit_has_no_properties_unless_asked(run_pytest: RunPytest) -> None:
+    """Strict schemas of JUnit know none."""
+    assert properties(run_pytest(ONE, "--asyncguard")) == [("test_get[block-0]", [])]
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("pytest_rerunfailures") is None, reason="needs pytest-rerunfailures"
+)
+def test_a_test_that_runs_again_has_its_properties_once(run_pytest: RunPytest) -> None:
+    """Each attempt has its own test case, with what this attempt met."""
+    tests = """
+        from app import get
+
+        attempts = []
+
+
+        def test_again():
+            attempts.append(1)
+            get("/block" if len(attempts) < 3 else "/never")
+    """
+    run = run_pytest(
+        {"app.py": APP, "test_app.py": tests},
+        "--asyncguard",
+        "--reruns=3",
+        *reports("junit"),
+        plugins=("pytest_asyncguard.plugin", "pytest_rerunfailures"),
+    )
+    assert [len(each) for _, each in properties(run)] == [1, 1, 0], run.output
+    assert run.exit_code == 1
+    (finding,) = run.findings
+    assert (finding["count"], len(finding["tests"])) == (2, 1)
+
+
+# --- the same report, however it was made ----------------------------------------------------
+
+
+def comparable(report: dict[str, Any]) -> dict[str, Any]:
+    """A report without what differs from run to run."""
+
+    def plain(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {name: plain(each, name) for name, each in value.items()}
+        if isinstance(value, list):
+            return [plain(each) for each in value]
+        if key in ("max", "total", "held_seconds") and value is not None:
+            return "measured"
+        return value.partition(" held the")[0] if key == "message" else value
+
+    made: dict[str, Any] = plain({**report, "run": {}, "settings": {}})
+    return made
+
+
+@pytest.fixture(name="plain", scope="module")
+def _plain(run_pytest: RunPytest) -> Run:
+    """The run in one process."""
+    return run_pytest(FILES, "--asyncguard")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-n2",),
+        ("-n4", "--dist=loadscope"),
+        ("-n2", "--dist=loadfile"),
+        ("-n2", "--dist=worksteal"),
+        ("-n0",),
+        ("--tx", "2*popen", "--dist=load"),
+    ],
+    ids=" ".join,
+)
+def test_many_workers_make_the_same_report(
+    run_pytest: RunPytest, plain: Run, arguments: tuple[str, ...]
+) -> None:
+    """In the same order, and as complete."""
+    run = run_pytest(FILES, "--asyncguard", *arguments, plugins=XDIST)
+    assert comparable(run.report) == comparable(plain.report), run.output
+    assert run.report["run"]["complete"]
+    assert run.report["run"]["requests"] == plain.report["run"]["requests"]
+    assert run.exit_code == plain.exit_code == 1
+
+
+def test_shards_that_are_merged_make_the_same_report(
+    run_pytest: RunPytest, plain: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three machines with a part of the tests each; the verdict is that of one."""
+    parts = []
+    for shard in ("test_a.py", "test_b.py", "test_c.py"):
+        run = run_pytest(FILES, "--asyncguard", shard)
+        assert not run.report["run"]["complete"]
+        parts.append(str(run.folder / "report.json"))
+    monkeypatch.chdir(plain.folder)
+    merged = tmp_path / "all.json"
+    assert main(["merge", *parts, "-o", str(merged), "--complete"]) == 0
+    report = json.loads(merged.read_bytes())
+    assert comparable(report) == comparable(plain.report)
+    assert (report["run"]["requests"], report["run"]["tests"]) == (9, 9)
+    assert main(["gate", str(merged)]) == 1
+
+
+def test_a_worker_that_crashes_loses_nothing_that_was_told(
+    run_pytest: RunPytest, plain: Run
+) -> None:
+    """The findings of the tests that were done are there, and the run is not called complete."""
+    crash = """
+        import os
+        import time
+
+
+        def test_crash():
+            time.sleep(0.5)  # until the other worker has done the rest
+            os._exit(3)
+    """
+    files = {**FILES, "test_z.py": crash}
+    run = run_pytest(files, "--asyncguard", "-n2", plugins=XDIST)
+    assert "crashed while running" in run.stdout, run.output
+    assert not run.report["run"]["complete"]
+    seen, wanted = comparable(run.report), comparable(plain.report)
+    assert seen["findings"] == wanted["findings"]
+    assert seen["endpoints"] == wanted["endpoints"]
+    assert seen["unused_ignores"] == []
+
+
+# --- how much was exercised ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "sentence"),
+    [
+        (("--asyncguard-min-exercised=80",), 0, "mode report, so nothing fails"),
+        (("--asyncguard-min-exercised=81%",), 1, "4 of 5 endpoints exercised, fewer than 81%"),
+        (("--asyncguard-min-exercised=100", "--asyncguard-exempt=/never"), 0, "mode report"),
+        (("--asyncguard-min-exercised=100", "-k", "block"), 0, "mode report, so nothing fails"),
+    ],
+)
+def test_an_api_that_is_not_exercised_fails(
+    run_pytest: RunPytest, arguments: tuple[str, ...], exit_code: int, sentence: str
+) -> None:
+    """Of the endpoints that count; a part of the tests is not asked."""
+    mode = "report" if exit_code == 0 else "fail-run"
+    run = run_pytest(FILES, "--asyncguard", f"--asyncguard-mode={mode}", *arguments)
+    assert run.exit_code == exit_code
+    told = " ".join(run.stdout.split())
+    assert sentence in told
+    assert ("fewer than" in told) is bool(exit_code)
+    assert ("partial run (-k): it is not judged by how many" in told) is ("-k" in arguments)
+
+
+def test_an_exempt_endpoint_is_not_in_the_census(run_pytest: RunPytest) -> None:
+    """Nobody is told that it was not exercised; one that blocks is told all the same."""
+    run = run_pytest(FILES, "--asyncguard", "--asyncguard-exempt=/never", "--asyncguard-exempt=/b*")
+    routes = {row["route"]: row["verdict"] for row in run.report["endpoints"]}
+    assert "GET /never" not in routes
+    assert routes["GET /block"] == "blocks"
+    counts = run.report["summary"]
+    assert (counts["endpoints"], counts["exercised"], counts["blocking"]) == (3, 3, 1)
