@@ -23,6 +23,8 @@ from typing import Any, Final, NamedTuple
 
 MISSED_NS: Final = 50_000_000
 """By how much a beat must be late to count as missed: timers and schedulers are not exact."""
+AWAKE: Final = 2
+"""How often a thread wakes that has slept once: from its sleep, and to get the GIL back."""
 CROWD: Final = 8
 """How many times its time on the processor a thread may hold the GIL on a crowded machine."""
 SHARED_NS: Final = 1_000_000
@@ -266,7 +268,8 @@ def charge(
     patience = int(sys.getswitchinterval() * 1e9)
     # Whoever has the GIL may wait for a processor in turn: then it burns less than it holds.
     busy = max(0, ended.others - began.others) * CROWD
-    starved = min(asleep, busy, max(0, ended.wakeups - began.wakeups - 1) * patience)
+    woke = ended.wakeups - began.wakeups
+    starved = min(asleep, busy, (woke - 1) * patience) if woke > AWAKE else 0
     stretch = max(0, ended.wall - opened)
     cpu = max(0, min(stretch, cpu) - excused)
     return cpu, min(stretch - cpu, asleep - starved)

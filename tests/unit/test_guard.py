@@ -34,8 +34,21 @@ from pytest_asyncguard.probes.steps_asyncio import AsyncioSteps
 
 MS = 1_000_000
 
-slow = wrap(lambda: None, Call(target="fake:slow", rule="sleep"), method=False)
-tls = wrap(lambda: None, Call(target="fake:tls", rule="tls-context"), method=False)
+_SLOW = [wrap(lambda: None, Call(target="fake:slow", rule="sleep"), method=False)]
+
+
+def slow() -> None:
+    """Not the wrapper itself: a guard that stops takes its wrappers out of all modules."""
+    _SLOW[0]()
+
+
+_TLS = [wrap(lambda: None, Call(target="fake:tls", rule="tls-context"), method=False)]
+
+
+def tls() -> None:
+    """As above."""
+    _TLS[0]()
+
 
 call_app = watched(Starlette.__call__)
 """ASGI entry, as it is when the guard is installed."""
