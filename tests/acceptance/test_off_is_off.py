@@ -66,7 +66,7 @@ SNAPSHOT = """
 """
 
 FOUNDATION = {"pytest", "_pytest", "pytest_asyncguard"} | sys.stdlib_module_names
-ENTRY = {"", ".hookspecs", ".model", ".options", ".plugin"}
+ENTRY = {"", ".hookspecs", ".model", ".options", ".options.values", ".plugin"}
 """The plugin's modules that it takes to know the options of a run that is not to be watched."""
 
 
