@@ -101,15 +101,20 @@ class Decider:
             if row is not None and row.stalls:
                 return Decision(rule=rule, severity=None, reason=row.reason)
         total = sum(sample.weight_ns for sample in sighting.samples)
-        once = sum(
-            sample.weight_ns for sample in sighting.samples if self._once.first(sample.stack)
-        )
-        if total and once * 2 > total:
+        once: Counter[tuple[Allowance, bool]] = Counter()
+        for sample in sighting.samples:
+            if (row := self._once.first(sample.stack)) is not None:
+                # What the framework builds for itself is done once; what the user has built may
+                # be built again.
+                own = row.stalls and project_frame(sample.stack) is None
+                once[row, own] += sample.weight_ns
+        if once.total() * 2 > total:
+            (((row, own), _),) = once.most_common(1)
             return Decision(
                 rule=rule,
-                severity="warning",
-                reason="work that is done once per process",
-                once=level == "error",
+                severity=None if own else "warning",
+                reason=row.reason,
+                once=level == "error" and not own,
             )
         return Decision(rule=rule, severity=level, reason="it held the loop over the threshold")
 

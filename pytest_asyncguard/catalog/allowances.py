@@ -79,33 +79,45 @@ ONCE: Final = (
         reason="a process pool starts its workers once",
     ),
     Allowance(module="importlib", reason="importing a module happens once per process"),
+    # What a framework builds for itself on an app's first request is nobody's to mend.
     Allowance(
         module="fastapi.applications",
         functions=("FastAPI.openapi", "FastAPI.setup", "FastAPI.build_middleware_stack"),
         reason="FastAPI builds its schema and middleware once",
+        stalls=True,
     ),
-    Allowance(module="fastapi.openapi", reason="FastAPI builds its schema once", functions=()),
+    Allowance(module="fastapi.openapi", reason="FastAPI builds its schema once", stalls=True),
+    Allowance(
+        module="fastapi.routing",
+        functions=(
+            "_extract_endpoint_context",
+            "_populate_api_route_state",
+            "_EffectiveRouteContext.from_api_route",
+            "_IncludedRouter._build_effective_context",
+            "_IncludedRouter.effective_candidates",
+        ),
+        reason="FastAPI builds its routes on the first request, and reads the endpoint's source",
+        stalls=True,
+    ),
+    Allowance(
+        module="fastapi.dependencies.utils",
+        functions=("get_dependant", "get_flat_dependant", "analyze_param"),
+        reason="FastAPI reads the signature of a dependency once",
+        stalls=True,
+    ),
     Allowance(
         module="starlette.applications",
         functions=("Starlette.build_middleware_stack",),
         reason="Starlette builds its middleware once",
+        stalls=True,
     ),
-    Allowance(
-        module="fastapi.routing",
-        functions=("_extract_endpoint_context",),
-        reason="FastAPI reads the source of an endpoint on its first request",
-    ),
-    Allowance(
-        module="pydantic._internal._model_construction",
-        reason="pydantic builds a validator once per model",
-    ),
-    Allowance(
-        module="pydantic._internal._generate_schema",
-        reason="pydantic builds a validator once per model",
-    ),
-    Allowance(
-        module="pydantic._internal._dataclasses",
-        reason="pydantic builds a validator once per model",
+    *(
+        Allowance(
+            module=f"pydantic._internal.{module}",
+            reason="pydantic builds a validator once per model",
+            stalls=True,
+        )
+        for module in ("_model_construction", "_generate_schema", "_dataclasses")
     ),
     Allowance(
         module="jinja2.environment",
@@ -118,4 +130,4 @@ ONCE: Final = (
         reason="source code is read once and cached",
     ),
 )
-"""Work done once per process: a stall that it causes is a warning, never an error."""
+"""Work done once per process or app: a stall of it is a warning, and with ``stalls`` nothing."""
