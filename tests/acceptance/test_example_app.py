@@ -87,12 +87,15 @@ class Run:
 
 @pytest.fixture(name="run", scope="module")
 def _run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """One run of the sample application's tests under the guard, as the README shows it."""
+    """One run of the sample application's tests under the guard, as the README shows it.
+
+    But for the folder: named on the command line it would be a part of the project's tests.
+    """
     folder = tmp_path_factory.mktemp("example_app")
     report, junit = folder / "report.json", folder / "junit.xml"
     command = [sys.executable, "-m", "pytest", "--asyncguard", f"--asyncguard-report=json:{report}"]
     done = subprocess.run(
-        [*command, f"--junitxml={junit}", "-p", "no:cacheprovider", "example_app"],
+        [*command, f"--junitxml={junit}", "-p", "no:cacheprovider", "-o", "testpaths=example_app"],
         cwd=ROOT,
         env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
         capture_output=True,
