@@ -173,6 +173,11 @@ class Guard:
             self._named = NamedCalls(rows, self._installation.watch)
             self._installation.add(self._named)
 
+    def warn_of_missing(self) -> None:
+        """Say which of the user's names stood for nothing, when the run is over."""
+        for name in self._named.missing() if self._named is not None else ():
+            self.warn(f"{name}, which is to be watched, was not found in any module imported")
+
     def stop(self) -> None:
         global _installation  # noqa: PLW0603
         if self not in _guards:

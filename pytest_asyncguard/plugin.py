@@ -20,6 +20,7 @@ from pytest_asyncguard import hookspecs, options
 
 if TYPE_CHECKING:
     from pytest_asyncguard.session import Session
+    from pytest_asyncguard.session.handle import Handle
 
 _session = pytest.StashKey["Session"]()
 
@@ -65,6 +66,15 @@ def _start(config: pytest.Config, namespace: Any) -> None:
 
 def _of(config: pytest.Config) -> Session | None:
     return config.stash.get(_session, None)
+
+
+@pytest.fixture
+def asyncguard(request: pytest.FixtureRequest) -> Handle:
+    """The guard's findings in this test, and what it is to allow or expect here."""
+    from pytest_asyncguard.session.handle import Handle, Off
+
+    session = _of(request.config)
+    return Handle(session.tests if session is not None else Off())
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

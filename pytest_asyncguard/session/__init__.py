@@ -140,6 +140,7 @@ class Session:
             said = [] if self.complete else [partial.deselected(session.config)]
             self._config.workeroutput[ATTRIBUTE] = said  # type: ignore[attr-defined]
             return
+        self._guard.warn_of_missing()
         inactive = self._collected.inactive or self._guard.inactive
         why = self._partial(session, exitstatus, blind=inactive is not None)
         self.complete = not why
@@ -208,7 +209,7 @@ class Session:
             for path in self._reports.written:
                 tw.line(f"asyncguard: wrote {path}")
             for line in self._conclusion.notes:
-                tw.line(f"asyncguard: {line}")
+                tw.line(f"asyncguard: {escape(line)}")
         terminal.summary(
             tw, self._report, verbosity, self._verdict.sentence, failed=self._verdict.failed
         )

@@ -22,6 +22,22 @@ class Running(Protocol):
     def expect(self, rule: str, since: int) -> bool: ...
 
 
+class Off:
+    """What the handle has where the guard is not switched on: then nothing is found or expected."""
+
+    def findings_so_far(self) -> tuple[Finding, ...]:
+        return ()
+
+    def allow(self, patterns: Mapping[str, str | None]) -> None:
+        pass
+
+    def mark(self) -> int | None:
+        return None
+
+    def expect(self, rule: str, since: int) -> bool:  # noqa: ARG002
+        return True
+
+
 class Handle:
     """The guard, as the test that asked for the fixture sees it."""
 

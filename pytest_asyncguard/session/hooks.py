@@ -9,7 +9,7 @@ import pytest
 
 from pytest_asyncguard.hookspecs import ReportFormat
 from pytest_asyncguard.session import reports
-from pytest_asyncguard.session.handle import Handle, Running
+from pytest_asyncguard.session.handle import Running
 from pytest_asyncguard.transport import ATTRIBUTE
 
 
@@ -19,11 +19,6 @@ class Hooks:
     def __init__(self, running: Running, for_workers: Mapping[str, Any]) -> None:
         self._running = running
         self._for_workers = for_workers
-
-    @pytest.fixture(name="asyncguard")
-    def asyncguard(self) -> Handle:
-        """The guard's findings in this test, and what it is to allow or expect here."""
-        return Handle(self._running)
 
     @pytest.hookimpl(trylast=True)
     def pytest_asyncguard_report_formats(self) -> Iterable[ReportFormat]:

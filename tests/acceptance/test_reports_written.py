@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -417,7 +418,7 @@ def comparable(report: dict[str, Any]) -> dict[str, Any]:
             return [plain(each) for each in value]
         if key in ("max", "total", "held_seconds") and value is not None:
             return "measured"
-        return value.partition(" held the")[0] if key == "message" else value
+        return re.split(" (held|blocks) the", value)[0] if key == "message" else value
 
     made: dict[str, Any] = plain({**report, "run": {}, "settings": {}})
     return made
