@@ -216,7 +216,7 @@ class Guard:
             loop.run_until_complete(loop.create_task(run(), name="asyncguard"))
         finally:
             loop.close()
-        seen = {call.spawned for call in fold(request.calls) if call.row.name == "time.sleep"}
+        seen = {call.spawned for call in fold(request.calls) if call.row is stdlib.SLEEP[0]}
         if False not in seen:
             return "a known blocking call was not seen"
         if True not in seen:

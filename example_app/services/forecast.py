@@ -17,5 +17,5 @@ def demand(sold: Sequence[int], seconds: float) -> float:
     means: list[float] = []
     deadline = time.thread_time() + seconds
     while time.thread_time() < deadline:
-        means.append(fmean(generator.choices(sold, k=SAMPLE_SIZE)))  # blocks: forecast
+        means.append(round(fmean(generator.choices(sold, k=SAMPLE_SIZE)), 3))  # blocks: forecast
     return fmean(means)

@@ -183,7 +183,8 @@ def _statement(detail: str | None) -> str:
 
 def expression_text(frame: Frame) -> str | None:
     """The source text of the expression that was running, without its line breaks."""
-    if frame.column is None or frame.end_column is None:
+    # Code that was compiled from a string has no file to look the line up in.
+    if frame.column is None or frame.end_column is None or frame.file.startswith("<"):
         return None
     last = frame.end_line or frame.line
     lines = [

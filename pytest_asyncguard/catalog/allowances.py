@@ -52,6 +52,11 @@ ALLOWANCES: Final = (
         functions=("Thread.start",),
         reason="a thread that starts says so within microseconds",
     ),
+    Allowance(
+        module="concurrent.futures.thread",
+        functions=("ThreadPoolExecutor.shutdown",),
+        reason="idle threads end within microseconds; shutdown tells whether they are",
+    ),
     *(
         Allowance(
             module=module,
@@ -64,6 +69,7 @@ ALLOWANCES: Final = (
         functions=("ProcessPoolExecutor.submit",),
         reason="a process pool starts its workers once",
     ),
+    Allowance(module="botocore.loaders", reason="the models of a service are read once and cached"),
     Allowance(module="jinja2.loaders", reason="a template is read once, then compiled and cached"),
     Allowance(
         module="pydantic",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
+from types import FrameType
 from typing import Any, Final
 
-from pytest_asyncguard.catalog.rows import Arguments, AuditEvent, Call, Keywords, inside
+from pytest_asyncguard.catalog.rows import Arguments, AuditEvent, Call, Keywords, always, inside
 
 
 def argument(args: Arguments, kwargs: Keywords, position: int, name: str) -> Any:
@@ -58,6 +60,41 @@ def _process_runs(args: Arguments, kwargs: Keywords) -> bool:
 def _child_runs(args: Arguments, kwargs: Keywords) -> bool:
     process: Any = args[0] if args else None
     return getattr(process, "_popen", None) is not None and process.exitcode is None
+
+
+def _pool_works(args: Arguments, kwargs: Keywords) -> bool:
+    """Whether a pool of threads still has something to do that its shutdown waits for."""
+    if not args or argument(args, kwargs, 1, "wait") is False:
+        return False
+    pool = args[0]
+    return pool._work_queue.qsize() > 0 or any(  # noqa: SLF001
+        _unfinished(sys._current_frames().get(thread.ident))  # noqa: SLF001
+        for thread in pool._threads  # noqa: SLF001
+    )
+
+
+def _unfinished(frame: FrameType | None) -> bool:
+    """Whether a worker is at its work. It is not when it hands over the result, or waits."""
+    while frame is not None:
+        if frame.f_code.co_qualname == "_WorkItem.run":
+            return not frame.f_locals["self"].future.done()
+        frame = frame.f_back
+    return False
+
+
+def _nothing_queued(args: Arguments, kwargs: Keywords) -> bool:
+    """Whether a queue between processes is empty, and may be waited for."""
+    blocks = argument(args, kwargs, 1, "block")
+    return (
+        bool(args)
+        and (blocks is None or bool(blocks))
+        and positive(argument(args, kwargs, 2, "timeout"))
+        and args[0].empty()
+    )
+
+
+def _nothing_sent(args: Arguments, kwargs: Keywords) -> bool:
+    return bool(args) and not args[0].poll()
 
 
 def _socket_blocks(args: Arguments, kwargs: Keywords) -> bool:
@@ -225,38 +262,68 @@ _SHELL = "await asyncio.create_subprocess_shell(...)"
 
 PROCESSES: Final = (
     *(
-        Call(target=f"subprocess:{name}", rule="subprocess", detail=_command(), twin=_EXEC)
+        Call(
+            target=f"subprocess:{name}",
+            rule="subprocess",
+            by_caller=True,
+            detail=_command(),
+            twin=_EXEC,
+        )
         for name in ("run", "call", "check_call", "check_output")
     ),
     *(
-        Call(target=f"subprocess:{name}", rule="subprocess", detail=_command(0, "cmd"), twin=_SHELL)
+        Call(
+            target=f"subprocess:{name}",
+            rule="subprocess",
+            by_caller=True,
+            detail=_command(0, "cmd"),
+            twin=_SHELL,
+        )
         for name in ("getoutput", "getstatusoutput")
     ),
     Call(
         target="subprocess:Popen.__init__",
         name="subprocess.Popen",
         rule="subprocess",
+        by_caller=True,
         detail=_command(1),
         twin=_EXEC,
     ),
     Call(
         target="subprocess:Popen.wait",
         rule="subprocess",
+        by_caller=True,
         when=_process_runs,
         twin="await process.wait()",
     ),
     Call(
         target="subprocess:Popen.communicate",
         rule="subprocess",
+        by_caller=True,
         when=lambda args, kwargs: bool(args) and args[0].returncode is None,
         twin="await process.communicate()",
     ),
-    Call(target="os:system", rule="subprocess", detail=_command(0, "command"), twin=_SHELL),
-    Call(target="os:popen", rule="subprocess", detail=_command(0, "cmd"), twin=_SHELL),
-    Call(target="os:wait", rule="subprocess", optional=True, twin="await process.wait()"),
+    Call(
+        target="os:system",
+        rule="subprocess",
+        by_caller=True,
+        detail=_command(0, "command"),
+        twin=_SHELL,
+    ),
+    Call(
+        target="os:popen", rule="subprocess", by_caller=True, detail=_command(0, "cmd"), twin=_SHELL
+    ),
+    Call(
+        target="os:wait",
+        rule="subprocess",
+        by_caller=True,
+        optional=True,
+        twin="await process.wait()",
+    ),
     Call(
         target="os:wait3",
         rule="subprocess",
+        by_caller=True,
         when=_no_hang(0),
         optional=True,
         twin="await process.wait()",
@@ -264,6 +331,7 @@ PROCESSES: Final = (
     Call(
         target="os:wait4",
         rule="subprocess",
+        by_caller=True,
         when=_no_hang(1),
         optional=True,
         twin="await process.wait()",
@@ -271,6 +339,7 @@ PROCESSES: Final = (
     Call(
         target="os:waitpid",
         rule="subprocess",
+        by_caller=True,
         when=_no_hang(1),
         optional=True,
         twin="await process.wait()",
@@ -278,6 +347,7 @@ PROCESSES: Final = (
     Call(
         target="os:waitid",
         rule="subprocess",
+        by_caller=True,
         when=_no_hang(2),
         optional=True,
         twin="await process.wait()",
@@ -286,6 +356,7 @@ PROCESSES: Final = (
         Call(
             target=f"os:{name}",
             rule="subprocess",
+            by_caller=True,
             when=lambda args, kwargs: argument(args, kwargs, 0, "mode") == os.P_WAIT,
             detail=_command(1, "file"),
             optional=True,
@@ -302,18 +373,31 @@ PROCESSES: Final = (
             "spawnvpe",
         )
     ),
-    Call(target="pty:spawn", rule="subprocess", detail=_command(0, "argv"), optional=True),
+    Call(
+        target="pty:spawn",
+        rule="subprocess",
+        by_caller=True,
+        detail=_command(0, "argv"),
+        optional=True,
+    ),
     Call(
         target="multiprocessing.process:BaseProcess.start",
         name="multiprocessing.Process.start",
         rule="subprocess",
+        by_caller=True,
     ),
     Call(
         target="multiprocessing.process:BaseProcess.join",
         name="multiprocessing.Process.join",
         rule="thread-wait",
+        by_caller=True,
         when=_child_runs,
     ),
+)
+
+SPAWNED: Final = tuple(
+    AuditEvent(event=event, rule="subprocess", when=lambda args: True, twin=_EXEC)
+    for event in ("os.posix_spawn", "os.fork", "os.forkpty")
 )
 
 _TO_THREAD = "await asyncio.to_thread(...)"
@@ -328,33 +412,37 @@ WAITS: Final = (
         twin="await asyncio.Event().wait()",
     ),
     Call(target="threading:Condition.wait", rule="thread-wait", when=_waits(1), by_caller=True),
-    Call(target="threading:Condition.wait_for", rule="thread-wait", when=inside),
+    Call(target="threading:Condition.wait_for", rule="thread-wait", by_caller=True, when=inside),
     Call(
         target="threading:Semaphore.acquire",
         rule="thread-wait",
+        by_caller=True,
         also=("threading:Semaphore.__enter__",),
         when=inside,
         twin="async with asyncio.Semaphore(...)",
     ),
-    Call(target="threading:Barrier.wait", rule="thread-wait", when=inside),
+    Call(target="threading:Barrier.wait", rule="thread-wait", by_caller=True, when=inside),
     Call(target="threading:Thread.join", rule="thread-wait", when=_thread_runs, by_caller=True),
     Call(
         target="queue:Queue.get",
         rule="thread-wait",
+        by_caller=True,
         when=inside,
         twin="await asyncio.Queue().get()",
     ),
     Call(
         target="queue:Queue.put",
         rule="thread-wait",
+        by_caller=True,
         when=inside,
         twin="await asyncio.Queue().put(...)",
     ),
-    Call(target="queue:Queue.join", rule="thread-wait", when=inside),
+    Call(target="queue:Queue.join", rule="thread-wait", by_caller=True, when=inside),
     Call(
         target="concurrent.futures._base:Future.result",
         name="concurrent.futures.Future.result",
         rule="thread-wait",
+        by_caller=True,
         when=inside,
         twin=_WRAP,
     ),
@@ -362,6 +450,7 @@ WAITS: Final = (
         target="concurrent.futures._base:Future.exception",
         name="concurrent.futures.Future.exception",
         rule="thread-wait",
+        by_caller=True,
         when=inside,
         twin=_WRAP,
     ),
@@ -370,18 +459,46 @@ WAITS: Final = (
         also=("concurrent.futures:wait",),
         name="concurrent.futures.wait",
         rule="thread-wait",
+        by_caller=True,
         when=inside,
         twin="await asyncio.wait(...)",
     ),
+    Call(
+        target="concurrent.futures.thread:ThreadPoolExecutor.shutdown",
+        name="concurrent.futures.ThreadPoolExecutor.shutdown",
+        rule="thread-wait",
+        by_caller=True,
+        when=_pool_works,
+        twin=_TO_THREAD,
+    ),
+    Call(
+        target="concurrent.futures.process:ProcessPoolExecutor.shutdown",
+        name="concurrent.futures.ProcessPoolExecutor.shutdown",
+        rule="thread-wait",
+        by_caller=True,
+        when=inside,
+        twin=_TO_THREAD,
+    ),
+    # What processes say to each other.
     *(
         Call(
-            target=f"concurrent.futures.{module}:{cls}.shutdown",
-            name=f"concurrent.futures.{cls}.shutdown",
+            target=f"multiprocessing.{module}:{cls}.{name}",
+            name=f"multiprocessing.{cls.lstrip('_')}.{name}",
             rule="thread-wait",
-            when=inside,
+            when=when,
+            by_caller=True,
             twin=_TO_THREAD,
         )
-        for module, cls in (("thread", "ThreadPoolExecutor"), ("process", "ProcessPoolExecutor"))
+        for module, cls, name, when in (
+            ("queues", "Queue", "get", _nothing_queued),
+            ("queues", "SimpleQueue", "get", _nothing_queued),
+            ("queues", "JoinableQueue", "join", inside),
+            ("synchronize", "Condition", "wait", _waits(1)),
+            ("synchronize", "Event", "wait", inside),
+            ("connection", "_ConnectionBase", "recv", _nothing_sent),
+            ("connection", "_ConnectionBase", "recv_bytes", _nothing_sent),
+            ("managers", "BaseProxy", "_callmethod", always),
+        )
     ),
 )
 
@@ -396,6 +513,8 @@ SLEEP_EVENT: Final = AuditEvent(
 )
 
 STDIN: Final = (AuditEvent(event="builtins.input", rule="stdin", name="input", by_caller=False),)
+INPUT: Final = Call(target="builtins:input", name="input", rule="stdin")
+"""Not wrapped, since the event tells; it is here for the doubles that stand in for it."""
 
 
 _ZONES: Final = f"{os.sep}zoneinfo{os.sep}"
@@ -428,16 +547,20 @@ FILES: Final = (
             "os.link",
             "os.symlink",
             "os.truncate",
+            "os.chmod",
+            "os.chown",
+            "os.utime",
         )
     ),
 )
 
 FILE_CALLS: Final = (
-    Call(target="os:fsync", rule="file", twin=_TO_THREAD),
-    Call(target="os:fdatasync", rule="file", optional=True, twin=_TO_THREAD),
-    Call(target="os:sync", rule="file", optional=True, twin=_TO_THREAD),
+    Call(target="dbm:open", rule="file", by_caller=True, twin=_TO_THREAD),
+    Call(target="os:fsync", rule="file", by_caller=True, twin=_TO_THREAD),
+    Call(target="os:fdatasync", rule="file", by_caller=True, optional=True, twin=_TO_THREAD),
+    Call(target="os:sync", rule="file", by_caller=True, optional=True, twin=_TO_THREAD),
     *(
-        Call(target=f"shutil:{name}", rule="file", twin=_TO_THREAD)
+        Call(target=f"shutil:{name}", rule="file", by_caller=True, twin=_TO_THREAD)
         for name in (
             "copyfile",
             "copy",
@@ -475,6 +598,12 @@ SQL_STATEMENT: Final = Call(
     by_caller=True,
     twin="await db.execute(...), with aiosqlite",
 )
+SQL_BACKUP: Final = Call(
+    target="sqlite3:Connection.backup",
+    rule="sync-database",
+    by_caller=True,
+    twin="await db.backup(...), with aiosqlite",
+)
 
-AUDIT: Final = {row.event: row for row in (SLEEP_EVENT, *STDIN, *FILES)}
+AUDIT: Final = {row.event: row for row in (SLEEP_EVENT, *STDIN, *SPAWNED, *FILES)}
 CALLS: Final = (*SLEEP, *SOCKETS, *PROCESSES, *WAITS, *FILE_CALLS)

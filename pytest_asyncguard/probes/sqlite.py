@@ -2,7 +2,7 @@
 
 sqlite3's types are C and immutable, so their methods cannot be wrapped. A trace callback is
 called with each statement, on the thread that runs it: a worker thread (aiosqlite, a ``def``
-endpoint) has no hold and is free.
+endpoint) has no hold and is free. A backup runs no statement: it takes a subclass to see it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
-from pytest_asyncguard.catalog.stdlib import SQL_CONNECT, SQL_STATEMENT, masked
-from pytest_asyncguard.probes.calls import WatchedBuiltin, report
+from pytest_asyncguard.catalog.rows import Call
+from pytest_asyncguard.catalog.stdlib import SQL_BACKUP, SQL_CONNECT, SQL_STATEMENT, masked
+from pytest_asyncguard.probes.calls import WatchedBuiltin, report, wrap
 from pytest_asyncguard.probes.holds import open_holds
 from pytest_asyncguard.probes.patching import ImportWatch, Patcher
 from pytest_asyncguard.probes.stacks import capture
@@ -33,11 +34,30 @@ def on_statement(sql: str) -> None:
         hold.request.inbox.failed("sqlite", error)
 
 
+_FACTORY: Final = 5
+"""The position of the argument that names a class of connections."""
+
+
 class WatchedConnect(WatchedBuiltin):
     """``sqlite3.connect``, whose connections are traced."""
 
+    def __init__(self, original: Any, row: Call, connection: Any) -> None:
+        super().__init__(original, row)
+        self._class = type(
+            connection.__name__,
+            (connection,),
+            {
+                "__doc__": connection.__doc__,
+                "__module__": connection.__module__,
+                "__slots__": (),
+                "backup": wrap(connection.backup, SQL_BACKUP, method=True),
+            },
+        )
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
+        if len(args) <= _FACTORY:
+            kwargs.setdefault("factory", self._class)
         connection = super().__call__(*args, **kwargs)
         trace = getattr(connection, "set_trace_callback", None)
         if trace is not None:
@@ -65,7 +85,7 @@ class SqliteProbe:
     def _patch(self, module: ModuleType) -> None:
         original = module.connect
         if self._wrapper is None:
-            self._wrapper = WatchedConnect(original, SQL_CONNECT)
+            self._wrapper = WatchedConnect(original, SQL_CONNECT, module.Connection)
         if original is self._wrapper:
             # sqlite3 takes connect from sqlite3.dbapi2, which we wrapped first.
             self._patcher.adopt(module, "connect", self._wrapper._original)

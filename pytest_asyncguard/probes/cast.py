@@ -1,0 +1,289 @@
+"""Cast: the doubles that are in place, and the role that each plays.
+
+A double is a mock, or a function, class, object or module of the test's own. A mock is asked for
+its role when it is called; of the others, what they consist of is wrapped.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from _thread import get_ident
+from collections.abc import Callable
+from types import (
+    BuiltinFunctionType,
+    FrameType,
+    FunctionType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+)
+from typing import Any, Final
+from weakref import WeakKeyDictionary, ref
+
+from pytest_asyncguard.catalog.rows import Call
+from pytest_asyncguard.probes.calls import on_loop, row_of
+from pytest_asyncguard.probes.holds import Hold, open_holds
+from pytest_asyncguard.probes.roles import Role, Roles, is_library
+
+_FUNCTIONS: Final = (FunctionType, BuiltinFunctionType, MethodType, functools.partial)
+_NAMESPACES: Final = (ModuleType, SimpleNamespace)
+
+
+class Standin:
+    """Stands in for a callable that does not become a method when it is kept in a class."""
+
+    def __init__(self, call: Callable[..., Any], double: Any) -> None:
+        self._call = call
+        self._double = double
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        return self._call(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._double, name)
+
+
+class Cast:
+    """The doubles that are in place, and what each stands for.
+
+    Nothing is kept alive: a test's doubles go with the test.
+    """
+
+    def __init__(self, roles: Roles) -> None:
+        self._roles = roles
+        self._mocks: dict[int, tuple[ref[Any], Role]] = {}
+        self._ours: WeakKeyDictionary[Any, Role] = WeakKeyDictionary()
+        self._acting: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
+        self._asking = False
+
+    def clear(self) -> None:
+        self._mocks.clear()
+        self._ours.clear()
+        self._acting.clear()
+        self._roles.clear()
+
+    # --- what is put in place ----------------------------------------------------------------
+
+    def put(self, owner: object, name: str, original: object) -> Any:
+        """``owner.name`` was replaced. Returns what is to stand there instead, or None."""
+        double = inspect.getattr_static(owner, name, None)
+        if double is None:  # a proxy
+            double = getattr(owner, name, None)
+        role = self._known(original) or self._roles.of(owner, name, original, row_of(original))
+        return self._cast(double, role) if role is not None and double is not None else None
+
+    def put_module(self, name: str, double: object) -> None:
+        """``sys.modules[name]`` was replaced: a mock shows its role when it is called."""
+        if type(double) in _NAMESPACES and name.partition(".")[0] in self._roles.packages:
+            self._dress(double, Role(module=name))
+
+    def _known(self, original: object) -> Role | None:
+        """The role of what is a double already."""
+        if is_mock(original):
+            known = self._mocks.get(id(original))
+            return known[1] if known is not None and known[0]() is original else None
+        return self._ours.get(original) if type(original) in (FunctionType, Standin) else None
+
+    def _cast(self, double: Any, role: Role) -> Any:
+        """Give ``double`` a role. Returns what is to stand in its place, or None."""
+        if is_async(double):
+            pass
+        elif is_mock(double):
+            self._remember(double, role)
+        elif type(double) in _FUNCTIONS:
+            return self._wrapped(double, role)
+        elif isinstance(double, type):
+            self._act(double, role, made=False)
+        elif type(double) in _NAMESPACES:
+            self._dress(double, role)
+        elif double is not None:
+            self._act(type(double), role, made=True)
+        return None
+
+    def _remember(self, mock: Any, role: Role) -> None:
+        key = id(mock)
+        self._mocks[key] = (ref(mock, lambda _: self._mocks.pop(key, None)), role)
+
+    def _wrapped(self, double: Any, role: Role) -> Any:
+        """``double``, reported when it is called on the loop."""
+        row = self._roles.call(role)
+        if row is None and self._roles.answer(role) is None:
+            return None
+        get_hold = open_holds.get
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            hold = get_hold(get_ident())
+            if hold is None or row is None:
+                answer = double(*args, **kwargs)
+            else:
+                answer = on_loop(hold, row, double, args, kwargs)
+            if hold is not None:
+                self.answered(role, answer, hold)
+            return answer
+
+        if isinstance(double, FunctionType):
+            functools.update_wrapper(call, double)
+            self._ours[call] = role
+            return call
+        standin = Standin(call, double)
+        self._ours[standin] = role
+        return standin
+
+    def _act(self, cls: type, role: Role, *, made: bool) -> None:
+        """``cls`` is a class of the test's own, and plays ``role``, or ``made`` objects which do.
+
+        Its methods stand for those of the client.
+        """
+        if is_library(cls) or cls in self._acting or self._roles.of_value(cls) is not None:
+            return  # what a real client does is seen by itself
+        self._acting[cls] = True
+        product: Role | None = role
+        if not made:
+            product = self._roles.answer(role)
+            if "__init__" in vars(cls) and self._roles.call(role) is not None:
+                cls.__init__ = self._wrapped(vars(cls)["__init__"], role)  # type: ignore[misc]
+        if product is None:
+            return
+        for base in cls.__mro__:
+            for name, method in () if is_library(base) else list(vars(base).items()):
+                plays = not name.startswith("__") or name in ("__enter__", "__call__")
+                if not plays or not isinstance(method, FunctionType) or is_async(method):
+                    continue
+                if (instead := self._wrapped(method, product.then(name))) is not None:
+                    setattr(base, name, instead)
+
+    def _dress(self, namespace: Any, role: Role) -> None:
+        """Give the members of a module or namespace the roles that they have by their names."""
+        for name, value in list(vars(namespace).items()):
+            if not name.startswith("_") and len(role.path) < _DEPTH:
+                instead = self._cast(value, role.then(name))
+                if instead is not None:
+                    setattr(namespace, name, instead)
+
+    def answered(self, role: Role, answer: object, hold: Hold) -> None:
+        """A double with ``role`` was called, and this is what it answered."""
+        if answer is None or type(answer) in _DATA:
+            return
+        try:
+            product = self._roles.answer(role)
+            if product is None or is_async(answer):
+                return
+            if not is_mock(answer):
+                self._act(type(answer), product, made=True)
+            elif self._role(answer) is None:
+                self._remember(answer, product)
+        except Exception as error:  # noqa: BLE001 - the guard never breaks a test
+            hold.request.inbox.failed("doubles", error)
+
+    # --- what is called ----------------------------------------------------------------------
+
+    def _role(self, mock: Any) -> Role | None:
+        """The role of a mock: its own, or that which it has from the mock it came from."""
+        path: list[str] = []
+        node = mock
+        for _ in range(64):
+            state = node.__dict__
+            role = None
+            if (known := self._mocks.get(id(node))) is not None and known[0]() is node:
+                role = known[1]
+            elif isinstance(spec := state.get("_spec_class"), type):
+                role = self._roles.of_value(spec)
+                role = role.then("__call__") if role is not None else None
+            parent = state.get("_mock_new_parent")
+            if role is None and parent is None:
+                role = self._module(node)
+            if role is not None:
+                return role.then(*reversed(path)) if path else role
+            if parent is None:
+                return None
+            path.append(state.get("_mock_new_name") or "")
+            node = parent
+        return None
+
+    def _module(self, mock: Any) -> Role | None:
+        """The role of a mock that stands in ``sys.modules``."""
+        for name in self._roles.packages:
+            if sys.modules.get(name) is mock:
+                return Role(module=name)
+        return None
+
+    def called(self, mock: Any, hold: Hold, caller: FrameType) -> tuple[Role | None, Call | None]:
+        """The role of a mock that is being called, and the row for that."""
+        if self._asking:
+            return None, None  # to look at a mock may be to call it
+        self._asking = True
+        try:
+            role = self._role(mock) or self._passed(mock, hold, caller)
+            return role, self._roles.call(role) if role is not None else None
+        finally:
+            self._asking = False
+
+    def _passed(self, mock: Any, hold: Hold, caller: FrameType) -> Role | None:
+        """The role of a mock that was passed for something annotated with a client."""
+        root, path = mock, []
+        while (parent := root.__dict__.get("_mock_new_parent")) is not None:
+            path.append(root.__dict__.get("_mock_new_name") or "")
+            root = parent
+        if is_async(root) or root.__dict__.get("_spec_class") is not None:
+            return None
+        role = self._parameter(root, hold, caller)
+        if role is None:
+            return None
+        self._remember(root, role)
+        return role.then(*reversed(path))
+
+    def _parameter(self, root: Any, hold: Hold, caller: FrameType) -> Role | None:
+        code = caller.f_code
+        endpoint = hold.request.scopes[-1].get("endpoint")
+        function = inspect.unwrap(endpoint) if endpoint is not None else None
+        if getattr(function, "__code__", None) is not code:
+            function = _function(caller)
+        for name, value in caller.f_locals.items():
+            if value is root and function is not None:
+                if (role := self._roles.hints(function).get(name)) is not None:
+                    return role
+            elif name == "self" and not is_mock(value):
+                for attribute, member in getattr(value, "__dict__", {}).items():
+                    if member is root:
+                        return self._attribute(type(value), attribute)
+        return None
+
+    def _attribute(self, cls: type, name: str) -> Role | None:
+        """The role of an attribute, by the annotations of the class, or of what it is made with."""
+        made = self._roles.hints(vars(cls).get("__init__"))
+        return made.get(name) or made.get(name.lstrip("_")) or self._roles.fields(cls).get(name)
+
+
+_DATA: Final = (str, bytes, int, float, dict, list, tuple, set, type)
+_DEPTH: Final = 3
+
+
+def is_mock(value: object) -> bool:
+    """Whether ``value`` is a mock of ``unittest.mock``."""
+    return hasattr(type(value), "mock_add_spec")
+
+
+def is_async(double: object) -> bool:
+    """Whether the call of a double gives something to await."""
+    # Not isinstance: a mock says that it is what it has for a spec.
+    if type(double) in _FUNCTIONS:
+        return inspect.iscoroutinefunction(double)
+    # By its class: any mock that was made after a coroutine function says that it is one.
+    return any(base.__name__ == "AsyncMockMixin" for base in type(double).__mro__)
+
+
+def _function(frame: FrameType) -> Any:
+    """The function that runs in ``frame``, where its name leads to it."""
+    found: Any = None
+    for part in frame.f_code.co_qualname.split("."):
+        found = frame.f_globals.get(part) if found is None else vars(found).get(part)
+        if found is None or not hasattr(found, "__dict__"):
+            return None
+    found = inspect.unwrap(found) if callable(found) else found
+    return found if getattr(found, "__code__", None) is frame.f_code else None
