@@ -193,7 +193,8 @@ def test_no_traceback_of_ours(run: Run) -> None:
     """What is shown of a failed test is the test's own, and nothing of the guard's."""
     assert "INTERNALERROR" not in run.output
     assert "pytest_asyncguard/" not in run.stdout.partition("= warnings summary =")[0]
-    assert "Traceback" not in run.stderr
+    # Other people's may be there: an old TestClient leaves streams open, and anyio says so.
+    assert "pytest_asyncguard" not in run.stderr
 
 
 # --- the self-check --------------------------------------------------------------------------

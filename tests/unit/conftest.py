@@ -124,7 +124,8 @@ def snapshot() -> dict[str, object]:
     for name in WATCHED_MODULES:
         module = sys.modules[name]
         for key, value in vars(module).items():
-            if callable(value):
+            # pytest before 8.4 sets threading.excepthook anew for each phase of a test.
+            if callable(value) and key != "excepthook":
                 found[f"{name}:{key}"] = value
             if isinstance(value, type) and value.__module__ not in ("builtins", "_io"):
                 for attribute, member in vars(value).items():
