@@ -7,7 +7,7 @@ can be tested with a written stack.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_asyncguard.catalog.allowances import ALLOWANCES, ONCE
@@ -40,12 +40,24 @@ class Decider:
         self._once = _Index(ONCE)
 
     def judge(
-        self, calls: Sequence[Sighting], stalls: Sequence[Sighting]
+        self,
+        calls: Sequence[Sighting],
+        stalls: Sequence[Sighting],
+        starved: Sequence[Sighting] = (),
+        limit: Callable[[str], int] = lambda _: 0,
     ) -> list[tuple[Sighting, Decision]]:
-        """The sightings of one request that count, each with its decision."""
+        """The sightings of one request that count, each with its decision.
+
+        ``limit`` is the threshold of a rule, in nanoseconds; what is in ``stalls`` is over the
+        least of them.
+        """
         known = [call for call in calls if self.explains(call)]
         charged, rest = reconcile(known, stalls)
-        judged = [(sighting, self.decide(sighting)) for sighting in (*charged, *rest)]
+        long = [one for one in rest if _held_ns(one) >= limit(_rule(one).name)]
+        if not long:
+            # What is long by itself is told as that, and once.
+            long = [one for one in starved if _held_ns(one) >= limit("starved")]
+        judged = [(sighting, self.decide(sighting)) for sighting in (*charged, *long)]
         return [(sighting, made) for sighting, made in judged if made.severity is not None]
 
     def explains(self, call: Sighting) -> bool:
@@ -66,7 +78,7 @@ class Decider:
         level = self._levels.get(rule.name, rule.severity)
         if level == "off":
             return Decision(rule=rule, severity=None, reason="the rule is switched off")
-        if sighting.rule is None:
+        if sighting.rule is None or sighting.rule == "starved":
             return self._stall(sighting, rule, level)
         if (reason := self._allowed(sighting)) is not None:
             return Decision(rule=rule, severity=None, reason=reason)
@@ -170,6 +182,10 @@ def _rule(sighting: Sighting) -> Rule:
         return RULES[sighting.rule]
     charge = sighting.charge or Charge(cpu_ns=0, asleep_ns=0)
     return RULES["cpu-stall" if charge.cpu_ns >= charge.asleep_ns else "blocked-stall"]
+
+
+def _held_ns(sighting: Sighting) -> int:
+    return sighting.charge.held_ns if sighting.charge is not None else 0
 
 
 def _has_client(stack: Stack) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import time
 import weakref
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pytest_asyncguard import census, collect
 from pytest_asyncguard.attribute import Attributor
@@ -34,9 +35,11 @@ from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.audit import AuditProbe
 from pytest_asyncguard.probes.calls import CallProbe, NamedCalls, unalias
 from pytest_asyncguard.probes.doubles import DoubleProbe
+from pytest_asyncguard.probes.endpoints import EndpointProbe
 from pytest_asyncguard.probes.holds import Inbox, RawCall, RawStall, Tally, WatchedRequest, fold
 from pytest_asyncguard.probes.patching import ImportWatch
 from pytest_asyncguard.probes.protocol import Probe
+from pytest_asyncguard.probes.psycopg2 import Psycopg2Probe
 from pytest_asyncguard.probes.requests import Drive, RequestProbe
 from pytest_asyncguard.probes.sampler import Sampler
 from pytest_asyncguard.probes.sqlalchemy import SqlalchemyProbe
@@ -49,6 +52,11 @@ from pytest_asyncguard.transport import Telling
 
 T = TypeVar("T")
 
+GIL_SHARERS: Final = 8
+"""Among how many threads the GIL may have gone round for one of them to be told as its keeper."""
+_COUNTER: Final = re.compile(r"[-_]\d+(?:_\d+)?(?![^\W_])")
+"""What numbers a thread: it differs from run to run."""
+
 
 class Installation:
     """The probes of this process. pytest can run inside pytest: the first run installs them."""
@@ -60,10 +68,12 @@ class Installation:
             CallProbe("calls", stdlib.CALLS, self.watch, self._missing),
             CallProbe("clients", clients.CALLS, self.watch, self._missing),
             SqliteProbe(self.watch),
+            Psycopg2Probe(self.watch),
             SqlalchemyProbe(self.watch),
             *((DoubleProbe(clients.CLIENTS, self.watch),) if doubles else ()),
             AuditProbe(stdlib.AUDIT),
             RequestProbe(self.watch),
+            EndpointProbe(self.watch),
             AsyncioSteps(),
             UvloopSteps(self.watch),
             TrioSteps(self.watch),
@@ -133,7 +143,8 @@ class Guard:
         self._named: NamedCalls | None = None
         self.warn = warn
         self._failures: dict[str, str] = {}
-        self._inbox = Inbox(settings.threshold_ns, self._digest, self._failed)
+        self._limits = settings
+        self._inbox = Inbox(settings.least_threshold_ns, self._digest, self._failed)
         origins = Origins(rootdir, settings.source)
         self._reader = Reader(origins.of)
         self._decider = Decider(settings.rule)
@@ -149,6 +160,7 @@ class Guard:
     def _clear(self) -> None:
         self._findings: list[Finding] = []
         self._exercised: defaultdict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
+        self._threads: defaultdict[str, float] = defaultdict(float)
         self._new_endpoints: list[Endpoint] = []
         self._requests = 0
 
@@ -231,9 +243,9 @@ class Guard:
             return
         text = f"{type(error).__name__}: {error}"
         self._failures[part] = text
-        if part in self._installation.states:
-            self._installation.states[part] = ProbeState(name=part, active=False, reason=text)
-            self._installation.drop(part)
+        self._installation.states[part] = ProbeState(name=part, active=False, reason=text)
+        self._installation.drop(part)
+        self._told_probes = False  # a run that goes on without a part has to say so
         if part == "holds":
             self._inbox.enabled = False
         self.warn(f"{part} failed and is switched off: {text}")
@@ -244,7 +256,8 @@ class Guard:
         """What follows belongs to ``test``."""
         self._test = test
         self._inbox.enabled = settings.enabled and "holds" not in self._failures
-        self._inbox.threshold_ns = settings.threshold_ns
+        self._limits = settings
+        self._inbox.threshold_ns = settings.least_threshold_ns
         watched = settings.enabled and settings.scope == "loop"
         holds.loose[0] = WatchedRequest(None, {"type": "test"}, self._inbox) if watched else None
 
@@ -252,11 +265,12 @@ class Guard:
         """All that was seen since the last telling. ``last``: the test is over."""
         self._fetch(last=last)
         telling = Telling(
-            findings=collect.merge(self._findings),
+            findings=collect.by_way(self._findings),
             exercised={
                 route: (int(count), Spread(max=most, total=total))
                 for route, (count, most, total) in self._exercised.items()
             },
+            threads=dict(self._threads),
             endpoints=tuple(self._new_endpoints),
             requests=self._requests,
             loops=tuple(sorted(self._inbox.loops)),
@@ -313,22 +327,32 @@ class Guard:
     def _add(self, tally: Tally) -> None:
         request = self._try("request", self._descriptions.describe, tally.scopes)
         if request is not None:
-            row = self._exercised[request.endpoint.route if request.endpoint else request.route]
-            row[0] += tally.count
+            route = request.endpoint.route if request.endpoint else request.route
+            row = self._exercised[route]
+            row[0] += tally.reached
+            self._keep_thread(route, tally.thread_ns)
             row[1] = max(row[1], tally.held_max_ns / 1e9)
             row[2] += tally.held_ns / 1e9
             self._requests += tally.count
             self._try("census", self._meet, tally.app)
 
     def _count(self, watched: WatchedRequest, request: Request) -> None:
-        row = self._exercised[request.endpoint.route if request.endpoint else request.route]
+        route = request.endpoint.route if request.endpoint else request.route
+        row = self._exercised[route]
         if not watched.counted:
             watched.counted = True
-            row[0] += 1
             self._requests += 1
+        if not watched.exercised and watched.reached():
+            watched.exercised = True
+            row[0] += 1
+        self._keep_thread(route, watched.thread_ns)
         row[1] = max(row[1], watched.held_max_ns / 1e9)
         row[2] += watched.held_ns / 1e9
         watched.held_ns = 0
+
+    def _keep_thread(self, route: str, thread_ns: int) -> None:
+        if thread_ns:
+            self._threads[route] = max(self._threads[route], thread_ns / 1e9)
 
     def _meet(self, app: object) -> None:
         """Take the endpoints of an app into the census; again where routes were added."""
@@ -356,14 +380,18 @@ class Guard:
         calls: Sequence[RawCall],
         stalls: Sequence[RawStall],
     ) -> None:
-        threshold = watched.threshold_ns
-        seen_calls = self._try(
-            "stacks", lambda: [self._call(call, request, threshold) for call in calls]
+        limit = self._limits.threshold_ns_of
+        seen_calls = self._try("stacks", lambda: [self._call(call, request) for call in calls])
+        seen_stalls = self._try("stacks", lambda: [self._stall(one, request) for one in stalls])
+        seen_starved = self._try("stacks", lambda: [self._starved(one, request) for one in stalls])
+        judged = self._try(
+            "decide",
+            self._decider.judge,
+            seen_calls or [],
+            seen_stalls or [],
+            [sighting for sighting in seen_starved or () if sighting is not None],
+            limit,
         )
-        seen_stalls = self._try(
-            "stacks", lambda: [self._stall(stall, request, threshold) for stall in stalls]
-        )
-        judged = self._try("decide", self._decider.judge, seen_calls or [], seen_stalls or [])
         for sighting, decision in judged or ():
             finding = self._try("attribute", self._attribute, watched, sighting, decision)
             if finding is not None:
@@ -380,7 +408,7 @@ class Guard:
             seen.add(finding.fingerprint)
         return finding
 
-    def _call(self, call: RawCall, request: Request | None, threshold_ns: int) -> Sighting:
+    def _call(self, call: RawCall, request: Request | None) -> Sighting:
         row: Any = call.row
         timed = call.timed
         return Sighting(
@@ -391,7 +419,7 @@ class Guard:
             charge=Charge(cpu_ns=call.cpu_ns, asleep_ns=call.asleep_ns) if timed else None,
             longest=Charge(cpu_ns=call.longest[0], asleep_ns=call.longest[1]) if timed else None,
             timed=timed,
-            threshold_ns=threshold_ns,
+            threshold_ns=self._limits.threshold_ns_of(row.rule),
             spawned=call.spawned,
             twin=row.twin,
             named_by_caller=row.by_caller,
@@ -400,7 +428,7 @@ class Guard:
             count=call.count,
         )
 
-    def _stall(self, stall: RawStall, request: Request | None, threshold_ns: int) -> Sighting:
+    def _stall(self, stall: RawStall, request: Request | None) -> Sighting:
         return Sighting(
             rule=None,
             call=None,
@@ -413,7 +441,33 @@ class Guard:
                 for call in fold(stall.calls)
             ),
             charge=Charge(cpu_ns=stall.cpu_ns, asleep_ns=stall.asleep_ns),
-            threshold_ns=threshold_ns,
+            threshold_ns=self._limits.least_threshold_ns,
+            spawned=stall.spawned,
+            request=request,
+        )
+
+    def _starved(self, stall: RawStall, request: Request | None) -> Sighting | None:
+        """What kept the GIL from ``stall``: of several threads, the one that computed most."""
+        if not stall.keepers:
+            return None
+        ran: Counter[int] = Counter()
+        for keeper in stall.keepers:
+            ran[keeper.thread] += keeper.ran_ns
+        ((thread, most),) = ran.most_common(1)
+        if most * GIL_SHARERS < stall.kept_ns:
+            return None  # none of those that were seen had it for long
+        mine = [keeper for keeper in stall.keepers if keeper.thread == thread]
+        return Sighting(
+            rule="starved",
+            call=None,
+            detail=f"thread {_COUNTER.sub('', mine[0].name)}",
+            stack=self._reader.read(stall.samples[-1][1]) if stall.samples else (),
+            samples=tuple(
+                Sample(stack=self._reader.read(keeper.stack), weight_ns=keeper.ran_ns)
+                for keeper in mine
+            ),
+            charge=Charge(cpu_ns=0, asleep_ns=stall.kept_ns),
+            threshold_ns=self._limits.threshold_ns_of("starved"),
             spawned=stall.spawned,
             request=request,
         )

@@ -102,7 +102,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A route of an app: what it answers to, and the function behind it."""
+    """A route of an app: what it answers to, and the function behind it.
+
+    ``only_returns``: a plain function that does nothing but put together what it returns.
+    """
 
     route: str
     method: str
@@ -112,6 +115,7 @@ class Endpoint:
     line: int | None
     kind: Kind
     awaits: bool | None
+    only_returns: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +136,8 @@ class Sighting:
 
     ``rule`` and ``call`` are None for a hold. ``stack`` ends with the frame that made the call; a
     hold has ``samples`` instead, and in ``known`` the known calls that it made, each weighing what
-    was measured around it.
+    was measured around it. Where a hold was starved, ``samples`` are those of the thread that kept
+    the GIL, ``detail`` is its name, and ``stack`` is where the request stood.
     ``spawned`` says that it was a step of a task or callback which the request had started, and
     not of the request's own task. ``twin`` is the async equivalent of the call, as one writes it.
     ``charge`` is the sum over ``count`` sightings, ``longest`` that of the longest one.
@@ -258,11 +263,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exercise:
-    """How often one endpoint was exercised, by which tests, and how long it held the loop."""
+    """How often one endpoint was exercised, by which tests, and how long it held the loop.
+
+    ``requests`` are those that got as far as its function. Without any, all that asked for it were
+    turned down before. ``thread_seconds`` is for how long one kept a worker thread.
+    """
 
     requests: int
     tests: tuple[str, ...]
     held_seconds: Spread | None
+    thread_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,13 +40,17 @@ OWNED: Final[Mapping[Phase, str]] = {
 STALLS: Final[Mapping[str, str]] = {
     "cpu-stall": "computing",
     "blocked-stall": "waiting",
-    "starved": "waiting for a thread with the GIL",
+    "starved": "another thread",
 }
 """What the loop was held by, in the place of a call that could be named."""
 
 
-def whose(phase: Phase, route: str | None, owner: str | None = None) -> str:
+def whose(
+    phase: Phase, route: str | None, owner: str | None = None, rule: str | None = None
+) -> str:
     """The part of the request, and the request: "in dependency current_user of GET /items"."""
+    if rule == "starved":
+        return f"with a request waiting {whose(phase, route, owner)}"
     if route is None:
         return "in the test's own code" if phase == "test" else "outside any request"
     words = OWNED[phase].format(owner) if owner and phase in OWNED else PHASES[phase]
@@ -69,6 +73,12 @@ def cost(held: float | None, *, most: bool = False) -> str:
 def stall(held: float | None, *, most: bool = False) -> str:
     """What is said of a hold without a known call in it."""
     return f"the event loop was held for {'up to ' if most else ''}{duration(held or 0.0)}"
+
+
+def starved(thread: str | None, held: float | None, *, most: bool = False) -> str:
+    """What is said of a request that was ready to run: "thread worker kept the GIL for 150 ms"."""
+    took = f"{'up to ' if most else ''}{duration(held or 0.0)}"
+    return f"{thread or STALLS['starved']} kept the GIL for {took}"
 
 
 def duration(seconds: float) -> str:
@@ -102,8 +112,10 @@ def message(
     It has to stand alone, in an annotation or a chat message. ``spread`` is the number of lines
     over which a stall was spread, ``project`` is False where none of them is the project's.
     """
-    place = whose(phase, route, owner)
-    if call is None:
+    place = whose(phase, route, owner, rule)
+    if rule == "starved":
+        told = f"{starved(detail, held)} {place}"
+    elif call is None:
         told = f"{STALLS.get(rule, 'something')} {place} {cost(held)}"
     else:
         given = f"({detail})" if detail and len(detail) <= 60 else ""

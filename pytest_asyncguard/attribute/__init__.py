@@ -35,7 +35,8 @@ class Attributor:
         assert severity is not None
         blamed = blame(sighting)
         frame = blamed.frame
-        phase = phase_of(blamed.stack, sighting.request, sighting.spawned)
+        own = sighting.stack if decision.rule.name == "starved" else blamed.stack
+        phase = phase_of(own, sighting.request, sighting.spawned)
         call = called_name(sighting, blamed)
         library = library_called(blamed)
         sighting = replace(
@@ -61,7 +62,7 @@ class Attributor:
                 detail=sighting.detail,
                 rule=decision.rule.name,
                 phase=phase,
-                owner=owner_of(blamed.stack, sighting.request, phase),
+                owner=owner_of(own, sighting.request, phase),
                 route=route,
                 held=held.max if held is not None else None,
                 spread=blamed.spread,
@@ -80,8 +81,9 @@ class Attributor:
             phase=phase,
             count=count,
             held_seconds=held,
-            cpu_seconds=_spread(sighting, "cpu_ns"),
-            asleep_seconds=_spread(sighting, "asleep_ns"),
+            # To be kept from the GIL is neither computing nor sleep.
+            cpu_seconds=_spread(sighting, "cpu_ns") if own is blamed.stack else None,
+            asleep_seconds=_spread(sighting, "asleep_ns") if own is blamed.stack else None,
             tests=(test,) if test is not None else (),
             stack=self._stack(blamed),
         )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import linecache
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_asyncguard.attribute.phase import locate
 from pytest_asyncguard.catalog.clients import SIBLINGS
@@ -16,6 +18,7 @@ from pytest_asyncguard.origin import inner_part, project_frame
 # Library functions that only pass a call on; nobody means them when they call something.
 TRANSPARENT = frozenset({"contextlib", "functools", "asyncio", "anyio", "greenlet"})
 
+_IMPORTING = frozenset({"importlib", "zipimport"})
 
 _NOWHERE = Frame(file="<unknown>", line=1, function="<unknown>")
 
@@ -42,6 +45,9 @@ def blame(sighting: Sighting) -> Blame:
     Without one on the stack, it is the endpoint, which asked for the work (a response model is
     serialized by the framework alone); and without an endpoint, the outermost library frame.
     """
+    if sighting.rule == "starved":
+        # Not the request's own code: that of the thread which kept the GIL.
+        return _blame_samples(replace(sighting, request=None, spawned=True))
     if sighting.rule is None:
         return _blame_samples(sighting)
     return _blame_stack(sighting.stack, sighting)
@@ -144,28 +150,81 @@ def called_name(sighting: Sighting, blamed: Blame) -> str | None:
     if sighting.call == "sqlite3" and not blamed.below:
         return f"sqlite3.{method or _statement(sighting.detail)}"
     called = [frame for frame in blamed.below if _can_be_meant(frame)]
+    library = (called[0].module if called else sighting.call).partition(".")[0]
+    if (written := _written(blamed.frame)) is not None and written.startswith(f"{library}."):
+        return written
     if not called:
         return sighting.call
-    library = called[0].module.partition(".")[0]
-    if (
-        sighting.owned
-        and method
-        and SIBLINGS.get(library, library) == sighting.call.partition(".")[0]
-    ):
-        return f"{sighting.call.rpartition('.')[0]}.{method}"
+    if sighting.owned and (name := _owned(sighting.call, called[0], library, method)):
+        return name
     # A decorator's closure stands for the function below it that it decorates.
     own = (frame for frame in called if frame.module.partition(".")[0] == library)
-    meant = next((frame for frame in own if "<locals>" not in frame.function), called[0])
+    meant = next((frame for frame in own if _is_public(frame.function)), called[0])
     return meant.public or meant.function
 
 
+def _owned(call: str, frame: Frame, library: str, method: str | None) -> str | None:
+    """The method that the user called, under the class in ``call``, if it is one of that class.
+
+    It may be defined in a mixin, whose name nobody writes, or be made at run time.
+    """
+    owner = call.rpartition(".")[0]
+    home, _, name = frame.function.rpartition(".")
+    if not home or SIBLINGS.get(library, library) != call.partition(".")[0]:
+        return None
+    if "<locals>" in home:
+        return f"{owner}.{method}" if method else None
+    defined = _resolved(f"{frame.module}.{home}")
+    if defined not in getattr(_resolved(owner), "__mro__", (defined,)):
+        return None
+    # Written may be another name of it: redis has ``incr`` for ``incrby``.
+    if method is not None and inspect.getattr_static(defined, method, None) is not None:
+        return f"{owner}.{method}"
+    return f"{owner}.{name}" if not name.startswith("_") else None
+
+
+def _resolved(dotted: str) -> object:
+    """What stands under a dotted name, of the modules that are there."""
+    module, _, rest = dotted, "", ""
+    while module and module not in sys.modules:
+        module, _, word = module.rpartition(".")
+        rest = f"{word}.{rest}"
+    found: object = sys.modules.get(module)
+    for part in rest.strip(".").split("."):
+        found = inspect.getattr_static(found, part, None) if part else found
+    return found
+
+
 def _can_be_meant(frame: Frame) -> bool:
-    return frame.module.partition(".")[0] not in TRANSPARENT and not frame.file.startswith("<")
+    # A frozen module has a name (`os` is one), and code without a file has none.
+    return frame.module.partition(".")[0] not in {*TRANSPARENT, *_IMPORTING, ""}
+
+
+def _is_public(function: str) -> bool:
+    name = function.rpartition(".")[2]
+    return "<locals>" not in function and (not name.startswith("_") or name.endswith("__"))
 
 
 def library_called(blamed: Blame) -> str | None:
     """The top-level name of the library that the user called."""
     return next((f.module.partition(".")[0] for f in blamed.below if _can_be_meant(f)), None)
+
+
+def _written(frame: Frame) -> str | None:
+    """The dotted name that the running expression of ``frame`` calls, if it leads to something.
+
+    Packages rename what they export: ``pymysql.connect`` is a class of another name.
+    """
+    expression = _expression(frame)
+    node = expression.func if isinstance(expression, ast.Call) else None
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name) or not parts:
+        return None
+    written = ".".join((node.id, *reversed(parts)))
+    return written if node.id in sys.modules and _resolved(written) is not None else None
 
 
 def _method(frame: Frame) -> str | None:

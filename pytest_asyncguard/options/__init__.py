@@ -7,50 +7,39 @@ option, the value and what is allowed.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import Any
 
 import pytest
 
 from pytest_asyncguard.model import Level, Mode
+from pytest_asyncguard.options.table import BASELINE, MARKER, OPTIONS, Option, Scope
 from pytest_asyncguard.options.values import (
+    EVERY,
     REPORTS,
     BadItemError,
     ReportFile,
-    allowances,
-    boolean,
-    calls,
-    choice,
     named_calls,
-    path,
-    paths,
     pattern_lines,
-    percent,
     report_form,
-    reports,
-    routes,
-    rule_levels,
     seconds,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-Scope = Literal["app", "loop"]
-
-BASELINE: Final = "asyncguard-baseline.json"
-"""Where ``--asyncguard-update-baseline`` writes if nobody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every option as it is in force."""
+    """Every option as it is in force.
+
+    ``thresholds`` are those of single rules, in seconds like ``threshold``, which is that of all
+    the others.
+    """
 
     enabled: bool = False
     mode: Mode = "fail-tests"
     scope: Scope = "app"
     threshold: float = 0.1
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     rule: Mapping[str, Level]
     strict: bool = False
     call: Mapping[str, str]
@@ -68,169 +57,14 @@ class Settings:
     def threshold_ns(self) -> int:
         return round(self.threshold * 1e9)
 
-
-# --- the table -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """A row of the table.
-
-    ``field`` is the name in ``Settings`` and the report; ``plural``, where there is one, that in
-    the ini file, which has the prefix ``asyncguard_``.
-    """
-
-    field: str
-    parse: Callable[[object], Any]
-    help: str
-    metavar: str | None = None
-    repeatable: bool = False
-    marker: bool = False
-    plural: str | None = None
-
     @property
-    def flag(self) -> str:
-        name = self.field.replace("_", "-")
-        return "--asyncguard" if self.field == "enabled" else f"--asyncguard-{name}"
+    def least_threshold_ns(self) -> int:
+        """What is shorter is of no interest to any rule."""
+        return round(min((self.threshold, *self.thresholds.values())) * 1e9)
 
-    @property
-    def ini(self) -> str:
-        return (
-            "asyncguard" if self.field == "enabled" else f"asyncguard_{self.plural or self.field}"
-        )
-
-    @property
-    def kind(self) -> Any:
-        """The type that the ini file gives it."""
-        if self.repeatable:
-            return "linelist"
-        return "bool" if self.metavar in (None, "BOOL") else "string"
-
-    @property
-    def dest(self) -> str:
-        return f"asyncguard_{self.field}"
-
-
-OPTIONS: Final = (
-    Option(
-        field="enabled",
-        parse=boolean,
-        marker=True,
-        help="watch the event loop, and report what blocks it",
-    ),
-    Option(
-        field="mode",
-        parse=choice(*get_args(Mode)),
-        metavar="MODE",
-        marker=True,
-        help="fail-tests (default): the responsible tests fail; fail-run: the run fails; "
-        "report: nothing fails",
-    ),
-    Option(
-        field="scope",
-        parse=choice(*get_args(Scope)),
-        metavar="SCOPE",
-        help="app (default): what requests do; loop: the tests' and fixtures' own steps too",
-    ),
-    Option(
-        field="threshold",
-        parse=seconds,
-        metavar="DURATION",
-        marker=True,
-        help="how long a request may hold the loop at a time, on the guard's clock "
-        "(default: 100ms); known blocking calls need no threshold",
-    ),
-    Option(
-        field="rule",
-        plural="rules",
-        parse=rule_levels,
-        metavar="NAME=LEVEL",
-        repeatable=True,
-        help="set the level of a rule to error, warning or off; repeatable",
-    ),
-    Option(
-        field="strict",
-        parse=boolean,
-        help="warnings count as errors; unused ignores and stale entries of the baseline, too",
-    ),
-    Option(
-        field="call",
-        plural="calls",
-        parse=calls,
-        metavar="DOTTED.NAME[=RULE]",
-        repeatable=True,
-        help="a callable of yours that blocks (default rule: sync-client); repeatable",
-    ),
-    Option(
-        field="doubles",
-        parse=boolean,
-        metavar="BOOL",
-        help="report calls that a test replaced by a double (default: true)",
-    ),
-    Option(
-        field="allow",
-        parse=allowances,
-        metavar="PATTERN",
-        repeatable=True,
-        marker=True,
-        help="what may block: DOTTED.CALL or PATH::FUNCTION, with wildcards, and after a space "
-        "the reason; repeatable",
-    ),
-    Option(
-        field="baseline",
-        parse=path,
-        metavar="PATH",
-        help="the file, relative to rootdir, of the sites that are known to block: only others "
-        "fail",
-    ),
-    Option(
-        field="update_baseline",
-        parse=boolean,
-        help=f"write the sites of this run into the baseline (default: {BASELINE}); those that a "
-        "complete run does not see any more are taken out",
-    ),
-    Option(
-        field="min_exercised",
-        parse=percent,
-        metavar="PERCENT",
-        help="fail a complete run that exercised fewer of the app's endpoints",
-    ),
-    Option(
-        field="exempt",
-        parse=routes,
-        metavar="ROUTE",
-        repeatable=True,
-        help="an endpoint that need not be exercised, as in GET /health or /static/*; repeatable",
-    ),
-    Option(
-        field="source",
-        parse=paths,
-        metavar="PATH",
-        repeatable=True,
-        help="what counts as the project (default: what is under rootdir and not installed); "
-        "repeatable",
-    ),
-    Option(
-        field="report",
-        plural="reports",
-        parse=reports,
-        metavar="FORMAT[:PATH]",
-        repeatable=True,
-        help=f"write a report ({', '.join(REPORTS)}) to PATH, or to standard output where it is "
-        "-; repeatable",
-    ),
-    Option(
-        field="github",
-        parse=boolean,
-        metavar="BOOL",
-        help="annotations and a step summary where GITHUB_ACTIONS is set (default: true)",
-    ),
-)
-
-MARKER: Final = (
-    f"asyncguard({', '.join(f'{o.field}=...' for o in OPTIONS if o.marker)}, reason=...): "
-    "settings of pytest-asyncguard for this test"
-)
+    def threshold_ns_of(self, rule: str) -> int:
+        """The threshold of the rule of that name."""
+        return round(self.thresholds.get(rule, self.threshold) * 1e9)
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -252,10 +86,24 @@ def from_config(config: pytest.Config, namespace: Any) -> Settings:
     def ini(name: str) -> Any:
         try:
             return config.getini(name)
-        except (ValueError, pytest.UsageError) as error:  # pytest's, of a boolean that is none
+        except (ValueError, TypeError, pytest.UsageError) as error:
+            if (native := _native(config, name)) is not None:
+                return native
+            # Of an ini file's values pytest itself refuses only a boolean that is none.
             raise pytest.UsageError(f"{name}: {error}: it is true or false") from None
 
     return read(lambda dest: getattr(namespace, dest, None), ini, str(config.rootpath))
+
+
+def _native(config: pytest.Config, name: str) -> object:
+    """What stands for ``name`` in a TOML file, in a type of TOML's own; None where it does not.
+
+    pytest 9 reads such files, and refuses what is not of the one type that an option may have: a
+    threshold of ``0.1`` is a number, and one of ``"100ms"`` a string.
+    """
+    entry: Any = getattr(config, "_inicfg", {}).get(name)
+    value: object = entry.value if getattr(entry, "mode", None) == "toml" else None
+    return value
 
 
 def read(
@@ -274,9 +122,11 @@ def read(
             if value is None or value in ([], ""):
                 continue
             parsed = _parsed(option, where, value)
-            before = values.get(option.field)
+            if option.field == "threshold":
+                values.update(_thresholds(values.get("thresholds", {}), parsed))
+                continue
             if isinstance(parsed, dict):
-                parsed = {**(before or {}), **parsed}
+                parsed = {**(values.get(option.field) or {}), **parsed}
             values[option.field] = parsed
     settings = Settings(**values)
     baseline = settings.baseline
@@ -293,13 +143,32 @@ def read(
     )
 
 
+def _thresholds(wider: Mapping[str, float], parsed: Mapping[str, float]) -> dict[str, Any]:
+    """What ``parsed`` makes of the thresholds, where ``wider`` were those of rules until now.
+
+    One for every rule stands for every rule: who gives a test a second means a second, whatever
+    the ini file has to say on one rule.
+    """
+    if EVERY not in parsed:
+        return {"thresholds": {**wider, **parsed}}
+    own = {rule: limit for rule, limit in parsed.items() if rule != EVERY}
+    return {"threshold": parsed[EVERY], "thresholds": own}
+
+
 def _parsed(option: Option, where: str, value: object) -> Any:
     try:
         return option.parse(value)
     except BadItemError as error:
-        raise pytest.UsageError(f"{where}: {error.item!r} is not {error}") from None
+        raise pytest.UsageError(f"{where}: {_shown(error.item)} is not {error}") from None
     except (ValueError, TypeError) as error:
-        raise pytest.UsageError(f"{where}: {value!r} is not {_one_of(error)}") from None
+        raise pytest.UsageError(f"{where}: {_shown(value)} is not {_one_of(error)}") from None
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - a marker takes any object; an int may be too long to print
+        return f"this {type(value).__name__}"
 
 
 def _one_of(error: Exception) -> str:
@@ -331,6 +200,9 @@ def for_test(settings: Settings, marks: Sequence[pytest.Mark], test: str) -> Set
                 )
             where = f"{test}: @pytest.mark.asyncguard({name}=...)"
             parsed = _parsed(by_name[name], where, value)
+            if name == "threshold":
+                settings = replace(settings, **_thresholds(settings.thresholds, parsed))
+                continue
             if name == "allow":
                 named = {pattern: said or reason for pattern, said in parsed.items()}
                 wider = {p: said for p, said in settings.allow.items() if p not in named}
@@ -354,7 +226,8 @@ def as_report(settings: Settings, relative: Callable[[str], str]) -> dict[str, o
             value = [f"{item.format}:{item.path or '-'}" for item in value]
         elif isinstance(value, Mapping):
             value = dict(value)
-        values[next(o.plural or o.field for o in OPTIONS if o.field == each.name)] = value
+        names = {option.field: option.plural or option.field for option in OPTIONS}
+        values[names.get(each.name, each.name)] = value
     return values
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +12,7 @@ from typing import Final, get_args
 import pytest
 
 from pytest_asyncguard.catalog import rules
-from pytest_asyncguard.model import Level
+from pytest_asyncguard.model import Level, Rule
 
 REPORTS: Final[Mapping[str, str | None]] = {
     "json": "asyncguard.json",
@@ -19,6 +20,7 @@ REPORTS: Final[Mapping[str, str | None]] = {
     "github": None,
     "gitlab": "gl-code-quality-report.json",
     "markdown": "asyncguard.md",
+    "html": "asyncguard.html",
     "junit": None,
 }
 """The formats that come with the plugin, and where each is written if no path is given.
@@ -39,7 +41,7 @@ class ReportFile:
 class BadItemError(ValueError):
     """One item of several is wrong."""
 
-    def __init__(self, item: str, allowed: str) -> None:
+    def __init__(self, item: object, allowed: str) -> None:
         super().__init__(allowed)
         self.item = item
 
@@ -64,24 +66,66 @@ def choice(*allowed: str) -> Callable[[object], str]:
     return parse
 
 
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s)?")
+EVERY: Final = ""
+"""Stands in the place of a rule for all of them."""
+
+_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s)?", re.ASCII)
+_A_DURATION = "a duration above zero, as in 100ms, 0.1s or 0.1 (seconds)"
 
 
 def seconds(value: object) -> float:
     """``100ms``, ``0.1s`` and ``0.1`` are the same duration."""
-    allowed = "a duration above zero, as in 100ms, 0.1s or 0.1 (seconds)"
-    if isinstance(value, bool):
-        raise ValueError(allowed)
-    if isinstance(value, (int, float)):
-        number = float(value)
-    else:
-        match = _DURATION.fullmatch(str(value).strip().lower())
-        if match is None:
-            raise ValueError(allowed)
-        number = float(match[1]) / (1000 if match[2] == "ms" else 1)
-    if not (math.isfinite(number) and number > 0):
-        raise ValueError(allowed)
+    number = math.nan
+    if isinstance(value, str):
+        if (match := _DURATION.fullmatch(value.strip().lower())) is not None:
+            number = float(match[1]) / (1000 if match[2] == "ms" else 1)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):
+            number = float(value)
+    # In nanoseconds, as the guard's clock counts: more than none, and a number still.
+    if not 0.5 < number * 1e9 < math.inf:
+        raise ValueError(_A_DURATION)
     return number
+
+
+def thresholds(values: object) -> dict[str, float]:
+    """Durations by the rules that they are for; ``EVERY`` is for those that have none."""
+    found: dict[str, float] = {}
+    for item, name, limit in _limits(values):
+        rule = None if name is None else rules.find(name)
+        if name is not None and (rule is None or not _is_timed(rule)):
+            names = ", ".join(rule.name for rule in rules.RULES.values() if _is_timed(rule))
+            raise BadItemError(
+                item, f"{_A_DURATION}, or RULE=DURATION, where RULE is a code or one of {names}"
+            )
+        try:
+            found[EVERY if rule is None else rule.name] = seconds(limit)
+        except ValueError as error:
+            raise BadItemError(item, str(error)) from None
+    return found
+
+
+def _limits(values: object) -> Iterable[tuple[object, str | None, object]]:
+    """Each item as it was given, the name in it if there is one, and the duration."""
+    if isinstance(values, Mapping):
+        for name, limit in values.items():
+            yield {name: limit}, str(name), limit
+        return
+    for item in values if isinstance(values, (list, tuple)) else [values]:
+        if isinstance(item, str):
+            name, equals, limit = item.partition("=")
+            if item.strip():
+                yield item.strip(), *((name, limit) if equals else (None, item))
+        else:
+            yield item, None, item
+
+
+def _is_timed(rule: Rule) -> bool:
+    """Whether it matters to the rule how long something took.
+
+    A call that is an error is one however short it was; one that is a warning becomes an error.
+    """
+    return rule.name in rules.STALLS or rule.severity == "warning"
 
 
 def rule_levels(values: object) -> dict[str, Level]:

@@ -76,6 +76,23 @@ class Sources:
     def queued(self, fd: int | None) -> int:
         return int(os.pread(fd, 64, 0).split()[1]) if fd is not None else 0
 
+    def ran(self, thread: int) -> int | None:
+        """The time on the CPU of another thread, by its native id; None where it cannot be told.
+
+        Its clock by ``pthread_getcpuclockid`` would be read faster, but may crash the process
+        where the thread has just ended.
+        """
+        try:
+            fd = os.open(f"/proc/self/task/{thread}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        except (OSError, AttributeError):
+            return None
+        try:
+            return int(os.pread(fd, 64, 0).split()[0])
+        except OSError:
+            return None  # it has ended since
+        finally:
+            os.close(fd)
+
     def scheduled(self, fd: int | None) -> tuple[int, int]:
         """The wait for a processor in nanoseconds, and how often one was given."""
         if fd is None:
@@ -217,11 +234,13 @@ class ThreadClock:
 
     def read(self) -> Reading:
         sources = self._sources
-        # Reading the file gives up the GIL. Whatever it takes to get it back has to fall on one
-        # side of all the other clocks.
-        queued = sources.queued(self._fd)
+        wall = sources.wall()
         cpu = sources.thread()
-        return Reading(sources.wall(), cpu, queued, sources.process() - cpu, sources.wakeups())
+        others = sources.process() - cpu
+        wakeups = sources.wakeups()
+        # Reading the file gives up the GIL, so it comes last: what it takes to get that back is
+        # then after this moment on every clock, the queue's among them.
+        return Reading(wall, cpu, sources.queued(self._fd), others, wakeups)
 
     def begin(self, now: int) -> Reading:
         """A reading that is as good as one taken ``now``."""
@@ -244,6 +263,12 @@ class ThreadClock:
             paused = self._heartbeat.paused(opened, now, last.queued - began.queued)
         return charge(began, last, opened, excused, paused)
 
+    def kept(self, began: Reading) -> int:
+        """For how long other threads kept the GIL from this one, from ``began`` to the last end."""
+        last = self.last
+        asleep = last.wall - began.wall - (last.cpu - began.cpu) - (last.queued - began.queued)
+        return _starved(began, last, asleep, 1)
+
     def __del__(self) -> None:
         # It lives as long as its thread: a TestClient starts one for each request.
         if self._fd is not None:
@@ -265,11 +290,21 @@ def charge(
     wall = ended.wall - began.wall
     cpu = ended.cpu - began.cpu
     asleep = max(0, wall - cpu - (ended.queued - began.queued) - paused)
-    patience = int(sys.getswitchinterval() * 1e9)
-    # Whoever has the GIL may wait for a processor in turn: then it burns less than it holds.
-    busy = max(0, ended.others - began.others) * CROWD
-    woke = ended.wakeups - began.wakeups
-    starved = min(asleep, busy, (woke - 1) * patience) if woke > AWAKE else 0
+    starved = _starved(began, ended, asleep, CROWD)
     stretch = max(0, ended.wall - opened)
     cpu = max(0, min(stretch, cpu) - excused)
     return cpu, min(stretch - cpu, asleep - starved)
+
+
+def _starved(began: Reading, ended: Reading, asleep: int, crowd: int) -> int:
+    """How much of ``asleep`` was waiting for the GIL.
+
+    Whoever has it may wait for a processor in turn: then it holds the GIL for longer than it
+    computes, up to ``crowd`` times as long.
+    """
+    woke = ended.wakeups - began.wakeups
+    if woke <= AWAKE:
+        return 0
+    patience = int(sys.getswitchinterval() * 1e9)
+    busy = max(0, ended.others - began.others) * crowd
+    return max(0, min(asleep, busy, (woke - 1) * patience))

@@ -75,12 +75,39 @@ class RawCall:
         self.count = 1
 
 
+class RawKeeper:
+    """A thread that computed while a loop thread had a hold open, and where it did so."""
+
+    __slots__ = ("name", "ran_ns", "stack", "thread")
+
+    def __init__(self, thread: int, name: str, ran_ns: int, stack: RawStack) -> None:
+        self.thread = thread
+        self.name = name
+        self.ran_ns = ran_ns
+        self.stack = stack
+
+
 class RawStall:
-    """A hold over the threshold: its charge, its samples, and the known calls it made."""
+    """A hold over the threshold: its charge, its samples, and the known calls it made.
 
-    __slots__ = ("asleep_ns", "calls", "cpu_ns", "opened", "samples", "spawned", "wall_ns")
+    ``kept_ns`` is for how long other threads kept the GIL from it, which it is not charged with.
+    """
 
-    def __init__(self, hold: Hold, wall_ns: int, charged: tuple[int, int]) -> None:
+    __slots__ = (
+        "asleep_ns",
+        "calls",
+        "cpu_ns",
+        "keepers",
+        "kept_ns",
+        "opened",
+        "samples",
+        "spawned",
+        "wall_ns",
+    )
+
+    def __init__(self, hold: Hold, wall_ns: int, charged: tuple[int, int], kept_ns: int) -> None:
+        self.kept_ns = kept_ns
+        self.keepers = hold.keepers or []
         self.spawned = hold.spawned
         self.opened = hold.opened
         self.wall_ns = wall_ns
@@ -117,12 +144,14 @@ class Tally:
     Of the first one the scopes are kept, for the route to be read from; of the others nothing.
     """
 
-    __slots__ = ("app", "count", "held_max_ns", "held_ns", "scopes")
+    __slots__ = ("app", "count", "held_max_ns", "held_ns", "reached", "scopes", "thread_ns")
 
     def __init__(self, request: WatchedRequest) -> None:
         self.app = request.app
         self.scopes = request.scopes
         self.count = 0
+        self.reached = 0
+        self.thread_ns = 0
         self.held_ns = 0
         self.held_max_ns = 0
 
@@ -135,8 +164,12 @@ class WatchedRequest:
     stalls: Sequence[RawStall] = ()
     held_ns = 0
     held_max_ns = 0
+    thread_ns = 0
     counted = False
+    exercised = False
     done = False
+    solved = True
+    """Whether its dependencies are solved: False until they are, where that is watched."""
 
     def __init__(self, app: object, scope: Scope, inbox: Inbox) -> None:
         self.app = app
@@ -154,6 +187,15 @@ class WatchedRequest:
             scope["type"] == "lifespan"
             or ((headers := scope.get("headers")) is not None and headers is mine.get("headers"))
         )
+
+    def reached(self) -> bool:
+        """Whether it got as far as its endpoint, and was not turned down on the way."""
+        scope = self.scopes[-1]
+        if scope.get("endpoint") is None:
+            extra = scope.get("fastapi")
+            # A frontend of FastAPI's is no route, and has no endpoint.
+            return extra.__class__ is dict and "frontend_path" in extra
+        return self.solved or not hasattr(scope.get("route"), "dependant")
 
     def is_settled(self) -> bool:
         """Whether its route will not change any more."""
@@ -199,10 +241,12 @@ class WatchedRequest:
             inbox.loops.add(loop())
             tally = inbox.tallies[key] = Tally(self)
         tally.count += 1
+        tally.reached += self.reached()
+        tally.thread_ns = max(tally.thread_ns, self.thread_ns)
         tally.held_ns += self.held_ns
         tally.held_max_ns = max(tally.held_max_ns, self.held_max_ns)
         self.held_ns = 0
-        self.counted = True
+        self.counted = self.exercised = True
 
     def add_call(self, call: RawCall) -> None:
         calls = self.calls
@@ -254,6 +298,8 @@ class Hold:
     nested_ns: int = 0
     nested_cpu_ns: int = 0
     nested_asleep_ns: int = 0
+    nested_kept_ns: int = 0
+    keepers: list[RawKeeper] | None = None
 
     def __init__(  # noqa: PLR0917 - by keyword it takes twice as long
         self,
@@ -308,9 +354,14 @@ def pop_inbox(box: Inbox) -> None:
 
 
 class _Alarm:
-    """How the sampler is woken. It is set while the sampler sleeps, and only then."""
+    """What loop threads ask of the sampler.
+
+    ``wake`` wakes it; it is set while the sampler sleeps, and only then. ``look`` finds the
+    thread that has computed most lately, in a hold that was opened then.
+    """
 
     wake: Callable[[], None] | None = None
+    look: Callable[[int], RawKeeper | None] | None = None
 
 
 alarm: Final = _Alarm()
@@ -355,7 +406,16 @@ def leave(hold: Hold | None) -> None:
         # Many short ones within another hold are long together: that one needs to know of what.
         if wall >= MEASURED_NS or wall >= request.threshold_ns or outer is not None:
             cpu, asleep = hold.clock.end(hold.began, hold.opened, hold.opened + wall)
-            held = _charge(hold, held, cpu - hold.nested_cpu_ns, asleep - hold.nested_asleep_ns)
+            kept = hold.clock.kept(hold.began) if wall >= request.threshold_ns else 0
+            held = _charge(
+                hold,
+                held,
+                cpu - hold.nested_cpu_ns,
+                asleep - hold.nested_asleep_ns,
+                kept - hold.nested_kept_ns,
+            )
+            if outer is not None:
+                outer.nested_kept_ns += kept
         if outer is not None:
             outer.nested_ns += wall
             outer.nested_cpu_ns += cpu
@@ -366,13 +426,41 @@ def leave(hold: Hold | None) -> None:
         hold.request.inbox.failed("holds", error)
 
 
-def _charge(hold: Hold, own_ns: int, cpu: int, asleep: int) -> int:
+def _charge(hold: Hold, own_ns: int, cpu: int, asleep: int, kept: int) -> int:
     """Charge the hold's request with what was its own, and not that of a request within it."""
     cpu = min(own_ns, max(0, cpu))
     asleep = min(own_ns - cpu, max(0, asleep))
-    if cpu + asleep >= hold.request.threshold_ns:
-        hold.request.add_stall(RawStall(hold, own_ns, (cpu, asleep)))
+    threshold = hold.request.threshold_ns
+    starved = kept >= threshold
+    if starved and not hold.keepers and (look := alarm.look) is not None:
+        # C code that never gave up the GIL kept the sampler from looking, too.
+        keeper = look(hold.opened)
+        hold.keepers = [keeper] if keeper is not None else None
+    if cpu + asleep >= threshold or (starved and hold.keepers):
+        hold.request.add_stall(RawStall(hold, own_ns, (cpu, asleep), kept))
     return cpu + asleep
+
+
+def begin_stretch(request: WatchedRequest) -> tuple[int, Reading] | None:
+    """Begin to measure what a worker thread does for ``request``; None where that fails."""
+    try:
+        opened = sources.wall()
+        return opened, _this_thread.clock.begin(opened)
+    except Exception as error:  # noqa: BLE001 - the guard never breaks the app
+        request.inbox.failed("endpoints", error)
+        return None
+
+
+def end_stretch(request: WatchedRequest, stretch: tuple[int, Reading] | None) -> None:
+    """Keep of the stretches of a request the longest."""
+    if stretch is None:
+        return
+    try:
+        opened, began = stretch
+        charged = _this_thread.clock.end(began, opened, sources.wall())
+        request.thread_ns = max(request.thread_ns, sum(charged))
+    except Exception as error:  # noqa: BLE001 - the guard never breaks the app
+        request.inbox.failed("endpoints", error)
 
 
 def step(request: WatchedRequest, function: Callable[..., Any], *args: Any) -> Any:

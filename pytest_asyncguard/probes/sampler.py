@@ -13,6 +13,7 @@ import threading
 from _thread import allocate_lock
 
 from pytest_asyncguard.probes import holds
+from pytest_asyncguard.probes.keepers import Keepers
 from pytest_asyncguard.probes.stacks import capture
 
 INTERVAL_SECONDS = 0.02
@@ -30,6 +31,7 @@ class Sampler:
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
         self._alarm = allocate_lock()
+        self._keepers = Keepers()
         self._idle = False
         self._stop = False
 
@@ -40,11 +42,14 @@ class Sampler:
         self._stop = False
         self._alarm = allocate_lock()
         self._alarm.acquire()
+        self._keepers = Keepers()
+        holds.alarm.look = self._keepers.since
         self._thread = threading.Thread(target=self._run, name="asyncguard-sampler", daemon=True)
         self._thread.start()
 
     def uninstall(self) -> None:
         self._stop = True
+        holds.alarm.look = None
         self.wake()
         thread, self._thread = self._thread, None
         # It is its own thread that drops a sampler which failed.
@@ -60,6 +65,7 @@ class Sampler:
 
     def _run(self) -> None:
         holds.heartbeat.open()
+        self._keepers.exempt()
         try:
             self._sample_until_stopped()
         except Exception as error:  # noqa: BLE001 - the guard never breaks a run
@@ -78,6 +84,7 @@ class Sampler:
                     self._alarm.acquire()
                 holds.alarm.wake = None
                 self._idle = False
+                self._keepers.look()
                 holds.heartbeat.rest()
                 holds.heartbeat.beat(round(interval * 1e9))
                 rounds = 0
@@ -93,7 +100,9 @@ class Sampler:
         old = now - int(INTERVAL_SECONDS * 0.5e9)
         lasting = [item for item in list(holds.open_holds.items()) if item[1].opened <= old]
         if not lasting:
+            self._keepers.look()
             return False
+        keeper = self._keepers.keeper()
         frames = sys._current_frames()
         for thread, hold in lasting:
             stack = capture(frames.get(thread))
@@ -103,4 +112,6 @@ class Sampler:
                     hold.samples = []
                 # On the hold's own time: that of the requests within it is not its own.
                 hold.samples.append((now - hold.nested_ns, stack))
+                if keeper is not None:
+                    hold.keepers = [*(hold.keepers or ()), keeper]
         return True

@@ -33,7 +33,11 @@ def what(tw: Writer, finding: Finding, prefix: str = "", *, detail_lines: int = 
     title = f"{prefix}{finding.code} {finding.rule}:"
     held = finding.held_seconds.max if finding.held_seconds else None
     detail = escape(finding.detail or "")
-    if finding.call is None:
+    if finding.rule == "starved":
+        thread = detail or None
+        headline = f"{title} {wording.starved(thread, held, most=finding.count > 1)}"
+        detail = ""
+    elif finding.call is None:
         headline = f"{title} {wording.stall(held, most=finding.count > 1)}"
         detail = detail or _split(finding)
     else:
@@ -115,7 +119,8 @@ def _parts(finding: Finding, limit: int | None) -> list[tuple[str, int]]:
     parts = []
     for (phase, outside), rows in phases.items():
         routes = [escape(row.route or "").replace(" ", HARD) for row in rows]
-        words = wording.whose(phase, None if outside else listed(routes, limit))
+        named = None if outside else listed(routes, limit)
+        words = wording.whose(phase, named, rule=finding.rule)
         parts.append((words, sum(row.count for row in rows)))
     return parts
 

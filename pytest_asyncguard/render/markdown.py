@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from pytest_asyncguard import wording
-from pytest_asyncguard.model import CensusRow, Finding, RunReport, Summary
-from pytest_asyncguard.render.news import news
+from pytest_asyncguard.model import CensusRow, Finding, RunReport
+from pytest_asyncguard.render.news import exercised, headline, news
 from pytest_asyncguard.render.text import clip, escape
 from pytest_asyncguard.wording import counted
 
@@ -46,7 +46,7 @@ class MarkdownRenderer:
 def document(report: RunReport, limit: int) -> str:
     """The report in no more bytes than the limit. What has no room is counted."""
     new = news(report.findings)
-    parts = [f"### asyncguard: {_verdict(report)}\n"]
+    parts = [f"### asyncguard: {headline(report)}\n"]
     if new:
         rows = (_row(finding) for finding in new)
         head = "| | rule | call | where | whose | held |\n|---|---|---|---|---|---|\n"
@@ -76,24 +76,7 @@ def _fitting(items: Iterable[str], room: int, more: str) -> str:
     return text
 
 
-# --- the verdict and what belongs to it ------------------------------------------------------
-
-
-def _verdict(report: RunReport) -> str:
-    summary = report.summary
-    kinds = [
-        counted(count, noun)
-        for count, noun in ((summary.errors, "error"), (summary.warnings, "warning"))
-        if count
-    ]
-    if kinds:
-        number = summary.errors + summary.warnings
-        verb = "blocks" if number == 1 else "block"
-        return f"{counted(number, 'place')} {verb} the event loop ({', '.join(kinds)})"
-    if summary.verdict == "nothing-watched":
-        return "no request was watched"
-    new = "new " if summary.baselined or summary.ignored else ""
-    return f"no {new}blocking call in {counted(report.run.requests, 'request')}"
+# --- what belongs to the verdict -------------------------------------------------------------
 
 
 def _notes(report: RunReport, room: int) -> list[str]:
@@ -122,7 +105,7 @@ def _notes(report: RunReport, room: int) -> list[str]:
 
 def _row(finding: Finding) -> str:
     routes = [row.route for row in finding.routes]
-    whose = wording.whose(finding.phase, _route(finding.route))
+    whose = wording.whose(finding.phase, _route(finding.route), rule=finding.rule)
     if more := len(set(routes) - {finding.route}):
         whose += f" and {more} more"
     held = wording.duration(finding.held_seconds.max) if finding.held_seconds else ""
@@ -150,7 +133,7 @@ def _details(finding: Finding) -> str:
         items.append(f"with {code(finding.detail)}")
     for row in finding.routes[:NAMES]:
         times = f", {row.count} times" if row.count > 1 else ""
-        items.append(f"{wording.whose(row.phase, _route(row.route))}{times}")
+        items.append(f"{wording.whose(row.phase, _route(row.route), rule=finding.rule)}{times}")
     if (more := len(finding.routes) - NAMES) > 0:
         items.append(f"in {more} more")
     frames = [frame for frame in finding.stack if frame.project][-NAMES:]
@@ -180,17 +163,13 @@ def _route(route: str | None) -> str | None:
 
 
 def _census(report: RunReport, room: int) -> str:
-    title = f"{_exercised(report.summary)}, {report.summary.blocking or 'none'} "
+    title = f"{exercised(report.summary)}, {report.summary.blocking or 'none'} "
     title += "block" if report.summary.blocking > 1 else "blocks"
     head = "| | endpoint | requests | held | |\n|---|---|---|---|---|\n"
     rows = _fitting(
         (_endpoint(row) for row in report.endpoints), room - len(head), "| | {} more | | | |\n"
     )
     return f"<details><summary>{title}</summary>\n\n{head}{rows}\n</details>\n"
-
-
-def _exercised(summary: Summary) -> str:
-    return f"{summary.exercised} of {counted(summary.endpoints, 'endpoint')} exercised"
 
 
 def _endpoint(row: CensusRow) -> str:

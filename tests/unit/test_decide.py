@@ -513,3 +513,62 @@ def test_two_stacks_have_one_site_if_they_blame_one_line(
 ) -> None:
     """Without a line of the project's, if the framework began with the same function."""
     assert (site(one) == site(other)) is same
+
+
+# --- thresholds of single rules, and starvation ------------------------------------------------
+
+
+def starved(kept: int, **fields: Any) -> Sighting:
+    """A hold that was kept from the GIL for so many milliseconds, by a line of the project."""
+    return Sighting(
+        rule="starved",
+        call=None,
+        charge=ms(asleep=kept),
+        samples=(Sample(stack=(user("crunch"),), weight_ns=kept * MS),),
+        **{"request": HTTP, "threshold_ns": THRESHOLD, **fields},
+    )
+
+
+@pytest.mark.parametrize(
+    ("charge", "told"),
+    [
+        (ms(cpu=240), []),
+        (ms(cpu=250), ["cpu-stall"]),
+        (ms(asleep=99), []),
+        (ms(asleep=100), ["blocked-stall"]),
+    ],
+    ids=str,
+)
+def test_a_stall_is_measured_by_the_threshold_of_its_rule(charge: Charge, told: list[str]) -> None:
+    """Which rule that is, is known only once the stall has been judged."""
+    limits = {"cpu-stall": 250 * MS}
+    made = Decider({}).judge(
+        [], [stall(charge, threshold_ns=MS)], (), lambda rule: limits.get(rule, THRESHOLD)
+    )
+    assert [decision.rule.name for _, decision in made] == told
+
+
+@pytest.mark.parametrize(("kept", "told"), [(99, []), (100, [("starved", "warning")])])
+def test_starvation_is_a_warning_from_its_threshold_on(kept: int, told: list[Any]) -> None:
+    """It is not the request's doing."""
+    made = Decider({}).judge([], [], [starved(kept)], lambda _: THRESHOLD)
+    assert [(decision.rule.name, decision.severity) for _, decision in made] == told
+
+
+def test_a_stall_is_told_instead_of_starvation() -> None:
+    """What a request does for too long by itself is to be mended first."""
+    made = Decider({}).judge([], [stall(ms(cpu=100))], [starved(300)], lambda _: THRESHOLD)
+    assert [decision.rule.name for _, decision in made] == ["cpu-stall"]
+
+
+@pytest.mark.parametrize("level", get_args(Level))
+def test_starvation_has_the_level_that_the_user_set(level: Level) -> None:
+    """Off as well."""
+    made = Decider({"starved": level}).judge([], [], [starved(300)], lambda _: THRESHOLD)
+    assert [decision.severity for _, decision in made] == ([] if level == "off" else [level])
+
+
+def test_starvation_during_start_up_is_none() -> None:
+    """It delays nobody's request."""
+    made = Decider({}).judge([], [], [starved(300, request=LIFESPAN)], lambda _: THRESHOLD)
+    assert made == []

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import _pytest.config.findpaths
 import pytest
 
 from pytest_asyncguard.catalog.rules import RULES, STALLS
@@ -20,8 +22,10 @@ from pytest_asyncguard.options import (
     Settings,
     as_report,
     for_test,
+    from_config,
     named_calls,
     read,
+    seconds,
 )
 
 BY_FIELD = {option.field: option for option in OPTIONS}
@@ -53,6 +57,7 @@ def refusal(given: Values = MappingProxyType({}), ini: Values = MappingProxyType
 BOOLEAN = ("true", "false")
 LEVELS = ("error", "warning", "off", *RULES)
 CALLED = tuple(name for name in RULES if name not in STALLS)
+TIMED = (*STALLS, "file", "tls-context")
 
 NONSENSE: tuple[tuple[str, object, object, tuple[str, ...]], ...] = (
     # The field, a bad value, what of it is wrong, and what is to be named as allowed.
@@ -75,6 +80,25 @@ NONSENSE: tuple[tuple[str, object, object, tuple[str, ...]], ...] = (
     ("threshold", 0.0, 0.0, ("above zero",)),
     ("threshold", True, True, ("above zero",)),
     ("threshold", "9" * 400, "9" * 400, ("above zero",)),
+    ("threshold", 10**400, 10**400, ("above zero",)),
+    ("threshold", 1e300, 1e300, ("above zero",)),
+    ("threshold", "0.0000001ms", "0.0000001ms", ("above zero",)),
+    ("threshold", "100m", "100m", ("100ms",)),
+    ("threshold", "100us", "100us", ("100ms",)),
+    ("threshold", "0,1", "0,1", ("100ms",)),
+    ("threshold", "\u0661s", "\u0661s", ("100ms",)),
+    ("threshold", timedelta(seconds=1), timedelta(seconds=1), ("100ms",)),
+    ("threshold", ["1s", "2 h"], "2 h", ("100ms",)),
+    ("threshold", "cpu-stall=", "cpu-stall=", ("100ms",)),
+    ("threshold", "cpu-stall=soon", "cpu-stall=soon", ("100ms",)),
+    ("threshold", "cpu-stall=1s=2s", "cpu-stall=1s=2s", ("100ms",)),
+    ("threshold", "=1s", "=1s", TIMED),
+    ("threshold", "stall=1s", "stall=1s", TIMED),
+    ("threshold", "sleep=1s", "sleep=1s", TIMED),
+    ("threshold", ["1s", "AG101=1s"], "AG101=1s", TIMED),
+    ("threshold", {"cpu-stall": math.nan}, {"cpu-stall": math.nan}, ("above zero",)),
+    ("threshold", {"cpu-stall": None}, {"cpu-stall": None}, ("above zero",)),
+    ("threshold", {None: 1}, {None: 1}, TIMED),
     ("rule", ["sleep"], "sleep", LEVELS),
     ("rule", ["sleep="], "sleep=", LEVELS),
     ("rule", ["sleep=loud"], "sleep=loud", LEVELS),
@@ -142,6 +166,12 @@ def test_a_marker_takes_keywords_only() -> None:
     """Nobody would know what a number means."""
     with pytest.raises(pytest.UsageError, match=r"test_it: .* takes keywords only"):
         for_test(settings(), [pytest.mark.asyncguard(0.1).mark], NODE)
+
+
+def test_what_cannot_even_be_printed_is_refused() -> None:
+    """A marker takes any object; the error says at least of what kind it is."""
+    with pytest.raises(pytest.UsageError, match="this int is not a duration"):
+        for_test(settings(), [pytest.mark.asyncguard(threshold=10**5000).mark], NODE)
 
 
 @pytest.mark.parametrize("name", ["rules", "scope", "report", "nonsense"])
@@ -253,8 +283,9 @@ def test_the_nearest_word_is_the_last(field: str, low: str, high: Any, highest: 
     file = settings(ini={field: low})
     line = settings({field: high}, {field: low})
     marked = for_test(line, [pytest.mark.asyncguard(**{field: highest}).mark], NODE)
+    parse = seconds if field == "threshold" else option.parse
     assert [getattr(each, field) for each in (file, line, marked)] == [
-        option.parse(value) for value in (low, high, highest)
+        parse(value) for value in (low, high, highest)
     ]
 
 
@@ -301,6 +332,112 @@ def test_what_is_a_list_is_replaced() -> None:
     assert given.source == (str(ROOT / "b"),)
 
 
+# --- thresholds --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["cpu-stall=250ms", "AG202 = 2"],
+        "cpu-stall=250ms",
+        {"cpu-stall": "250ms", "ag202": 2},
+        ["cpu-stall=1s", "ag201=.25s"],
+    ],
+    ids=repr,
+)
+def test_a_rule_may_have_a_threshold_of_its_own(value: object) -> None:
+    """By name or code, wherever a threshold may stand; the others have that of the run."""
+    mark = pytest.mark.asyncguard(threshold=value).mark
+    for given in (
+        settings({"threshold": value}),
+        settings(ini={"threshold": value}),
+        for_test(settings(), [mark], NODE),
+    ):
+        assert given.threshold == 0.1
+        assert given.threshold_ns_of("cpu-stall") == 250_000_000
+        assert given.threshold_ns_of("file") == 100_000_000
+        assert given.least_threshold_ns == 100_000_000
+
+
+def test_what_is_shorter_than_every_threshold_interests_nobody() -> None:
+    """The least of them says what is to be looked at."""
+    assert settings({"threshold": ["1s", "cpu-stall=20ms"]}).least_threshold_ns == 20_000_000
+    assert settings({"threshold": ["1s", "cpu-stall=2s"]}).least_threshold_ns == 1_000_000_000
+
+
+WIDER = ["50ms", "cpu-stall=300ms", "blocked-stall=400ms"]
+
+
+@pytest.mark.parametrize(
+    ("nearer", "every", "of_rules"),
+    [
+        ("cpu-stall=1s", 0.05, {"cpu-stall": 1.0, "blocked-stall": 0.4}),
+        ("1s", 1.0, {}),
+        (["cpu-stall=2s", "1s"], 1.0, {"cpu-stall": 2.0}),
+        (["1s", "cpu-stall=2s", "3s"], 3.0, {"cpu-stall": 2.0}),
+    ],
+)
+def test_a_threshold_for_all_rules_replaces_what_was_said_of_one_farther_off(
+    nearer: object, every: float, of_rules: dict[str, float]
+) -> None:
+    """Who gives a test a second means a second; in the same place, the rule's own one counts."""
+    mark = pytest.mark.asyncguard(threshold=nearer).mark
+    for given in (
+        settings({"threshold": nearer}, {"threshold": WIDER}),
+        for_test(settings(ini={"threshold": WIDER}), [mark], NODE),
+        for_test(settings(), [pytest.mark.asyncguard(threshold=WIDER).mark, mark], NODE),
+    ):
+        assert (given.threshold, given.thresholds) == (every, of_rules)
+
+
+toml = pytest.mark.skipif(
+    not hasattr(_pytest.config.findpaths, "ConfigValue"), reason="this pytest reads no pytest.toml"
+)
+
+
+@toml
+@pytest.mark.parametrize(
+    ("line", "every", "of_rules"),
+    [
+        ("asyncguard_threshold = 0.25", 0.25, {}),
+        ("asyncguard_threshold = 2", 2.0, {}),
+        ('asyncguard_threshold = "250ms"', 0.25, {}),
+        ('asyncguard_threshold = ["1s", "cpu-stall=250ms"]', 1.0, {"cpu-stall": 0.25}),
+        ("asyncguard_threshold = [0.25]", 0.25, {}),
+        ("asyncguard_threshold = {cpu-stall = 0.25}", 0.1, {"cpu-stall": 0.25}),
+    ],
+)
+def test_a_threshold_in_a_toml_file_may_have_its_own_type(
+    pytester: pytest.Pytester, line: str, every: float, of_rules: dict[str, float]
+) -> None:
+    """A number, a text, a list or a table, where pytest reads TOML as TOML."""
+    pytester.makefile(".toml", pytest=f"[pytest]\n{line}\n")
+    config = pytester.parseconfig("-c", "pytest.toml")
+    given = from_config(config, config.option)
+    assert (given.threshold, given.thresholds) == (every, of_rules)
+
+
+@toml
+@pytest.mark.parametrize("value", ["0", "true", "[true]", '"soon"', "inf", "nan", "-1.5"])
+def test_nonsense_of_its_own_type_in_a_toml_file_is_refused(
+    pytester: pytest.Pytester, value: str
+) -> None:
+    """With the option and what is allowed, as in any other file."""
+    pytester.makefile(".toml", pytest=f"[pytest]\nasyncguard_threshold = {value}\n")
+    with pytest.raises(pytest.UsageError) as caught:
+        pytester.parseconfig("-c", "pytest.toml")
+    assert "asyncguard_threshold: " in str(caught.value)
+    assert "is not a duration above zero, as in 100ms" in str(caught.value)
+
+
+def test_thresholds_in_an_ini_file_are_lines(pytester: pytest.Pytester) -> None:
+    """One for all rules may stand on the line of the name."""
+    pytester.makeini("[pytest]\nasyncguard_threshold = 50ms\n    AG201=250ms\n")
+    config = pytester.parseconfig()
+    given = from_config(config, config.option)
+    assert (given.threshold, given.thresholds) == (0.05, {"cpu-stall": 0.25})
+
+
 # --- the table ---------------------------------------------------------------------------------
 
 
@@ -326,6 +463,7 @@ def test_every_setting_is_in_the_report_under_its_ini_name() -> None:
     """Whoever reads a report sees what was in force, with paths relative to the root."""
     given = settings(
         {
+            "threshold": ["cpu-stall=250ms"],
             "rule": ["sleep=off"],
             "call": ["a.b"],
             "source": ["src"],
@@ -334,7 +472,8 @@ def test_every_setting_is_in_the_report_under_its_ini_name() -> None:
     )
     values = as_report(given, lambda path: Path(path).relative_to(ROOT).as_posix())
     names = {option.ini.removeprefix("asyncguard").removeprefix("_") for option in OPTIONS}
-    assert values.keys() == (names - {""}) | {"enabled"}
+    assert values.keys() == (names - {""}) | {"enabled", "thresholds"}
+    assert (values["threshold"], values["thresholds"]) == (0.1, {"cpu-stall": 0.25})
     assert values["rules"] == {"sleep": "off"}
     assert values["calls"] == {"a.b": "sync-client"}
     assert values["source"] == ["src"]

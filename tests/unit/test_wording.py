@@ -105,7 +105,6 @@ def test_a_message_leaves_a_long_detail_to_its_field() -> None:
     [
         ("cpu-stall", "computing in"),
         ("blocked-stall", "waiting in"),
-        ("starved", "waiting for a thread with the GIL in"),
     ],
 )
 def test_a_message_about_a_stall_says_what_the_loop_was_held_by(rule: str, begin: str) -> None:
@@ -124,4 +123,20 @@ def test_a_message_about_a_stall_says_what_the_loop_was_held_by(rule: str, begin
     assert told == (
         f"{begin} the endpoint of GET / held the event loop for 300 ms, over 4 lines,"
         " with no line of the project on the stack"
+    )
+
+
+def test_a_message_about_starvation_accuses_the_other_thread() -> None:
+    """The request whose route is named did nothing but wait."""
+    told = message(
+        call=None,
+        detail="thread worker",
+        rule="starved",
+        phase="endpoint",
+        owner=None,
+        route="GET /",
+        held=0.3,
+    )
+    assert told == (
+        "thread worker kept the GIL for 300 ms with a request waiting in the endpoint of GET /"
     )

@@ -1,0 +1,408 @@
+"""Starvation: a request that was ready to run, and the thread that kept the GIL from it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_asyncguard.guard import GIL_SHARERS, Guard, Installation
+from pytest_asyncguard.model import Finding
+from pytest_asyncguard.options import read
+from pytest_asyncguard.probes import holds
+from pytest_asyncguard.probes.clock import ThreadClock
+from pytest_asyncguard.probes.holds import RawKeeper
+from pytest_asyncguard.probes.keepers import Keepers
+from pytest_asyncguard.probes.sampler import INTERVAL_SECONDS, Sampler
+from pytest_asyncguard.probes.stacks import capture
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import FakeClock, Watched
+
+MS = 1_000_000
+INTERVAL = round(INTERVAL_SECONDS * 1e9)
+
+
+@contextmanager
+def standing(name: str) -> Iterator[threading.Thread]:
+    """A thread that stands still in ``wait_here`` for as long as the block lasts."""
+    ready, done = threading.Event(), threading.Event()
+
+    def wait_here() -> None:
+        ready.set()
+        done.wait()
+
+    thread = threading.Thread(target=wait_here, name=name)
+    thread.start()
+    ready.wait()
+    try:
+        yield thread
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.fixture(name="ran")
+def _ran(monkeypatch: pytest.MonkeyPatch) -> dict[int | None, int]:
+    """How long each thread ran on the CPU, by native id, as the test says."""
+    figures: dict[int | None, int] = {}
+    monkeypatch.setattr(holds.sources, "ran", figures.get)
+    return figures
+
+
+# --- the clock ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("happens", "kept_ms"),
+    [
+        (lambda fake: fake.starve(120 * MS), 120),
+        (lambda fake: fake.sleep(150 * MS), 0),
+        (lambda fake: fake.sleep(150 * MS, others=150 * MS), 0),
+        (lambda fake: fake.queue(300 * MS), 0),
+        (lambda fake: fake.compute(300 * MS), 0),
+    ],
+    ids=["starved", "asleep", "asleep beside others", "waiting for a processor", "computing"],
+)
+def test_only_waiting_for_the_gil_is_starvation(
+    fake_clock: FakeClock, happens: Callable[[FakeClock], None], kept_ms: int
+) -> None:
+    """Sleep, computing, and a crowded machine are nobody else's doing."""
+    thread_clock = ThreadClock(holds.sources, holds.collections)
+    opened = fake_clock.wall
+    began = thread_clock.begin(opened)
+    happens(fake_clock)
+    thread_clock.end(began, opened, fake_clock.wall)
+    assert thread_clock.kept(began) == kept_ms * MS
+
+
+def test_nobody_kept_the_gil_for_longer_than_others_computed(fake_clock: FakeClock) -> None:
+    """A keeper that waits for a processor is as innocent as the request: the machine is full."""
+    thread_clock = ThreadClock(holds.sources, holds.collections)
+    opened = fake_clock.wall
+    began = thread_clock.begin(opened)
+    fake_clock.starve(120 * MS)
+    fake_clock.others -= 90 * MS
+    assert thread_clock.end(began, opened, fake_clock.wall) == (0, 0)
+    assert thread_clock.kept(began) == 30 * MS
+
+
+def test_what_the_reading_itself_waits_for_is_after_it(
+    fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading schedstat gives up the GIL: to get it back may take long, and is in no figure."""
+    thread_clock = ThreadClock(holds.sources, holds.collections)
+    opened = fake_clock.wall
+    began = thread_clock.begin(opened)
+    fake_clock.compute(60 * MS)
+    queued = holds.sources.queued
+
+    def slow(fd: int | None) -> int:
+        figure = queued(fd)
+        fake_clock.starve(100 * MS)
+        fake_clock.queue(50 * MS)
+        return figure
+
+    monkeypatch.setattr(holds.sources, "queued", slow)
+    assert thread_clock.end(began, opened, fake_clock.wall) == (60 * MS, 0)
+
+
+# --- who it was --------------------------------------------------------------------------------
+
+
+def test_the_thread_that_computed_most_is_the_keeper(
+    ran: dict[int | None, int], functions: Any
+) -> None:
+    """Since the last look, and not since it was started; with its stack."""
+    keepers = Keepers()
+    with standing("old") as old, standing("busy") as busy:
+        ran.update({old.native_id: 900 * MS, busy.native_id: 5 * MS})
+        keepers.look()
+        ran.update({old.native_id: 901 * MS, busy.native_id: 25 * MS})
+        keeper = keepers.keeper()
+    assert keeper is not None
+    assert (keeper.name, keeper.ran_ns) == ("busy", 20 * MS)
+    assert any("wait_here" in name for name in functions(keeper.stack))
+
+
+def test_the_first_look_finds_no_keeper(ran: dict[int | None, int]) -> None:
+    """Nobody knows yet what of a thread's time on the CPU was lately."""
+    keepers = Keepers()
+    with standing("old") as thread:
+        ran[thread.native_id] = 900 * MS
+        assert keepers.keeper() is None
+
+
+def test_a_thread_started_since_the_last_look_may_be_the_keeper(
+    ran: dict[int | None, int],
+) -> None:
+    """All that it has computed was since."""
+    keepers = Keepers()
+    keepers.look()
+    with standing("new") as thread:
+        ran[thread.native_id] = 300 * MS
+        keeper = keepers.keeper()
+    assert keeper is not None
+    assert (keeper.name, keeper.ran_ns) == ("new", 300 * MS)
+
+
+def test_a_thread_that_did_not_compute_is_no_keeper(ran: dict[int | None, int]) -> None:
+    """Most threads of a pool wait for work."""
+    keepers = Keepers()
+    with standing("idle") as thread:
+        ran[thread.native_id] = 900 * MS
+        keepers.look()
+        assert keepers.keeper() is None
+
+
+def test_the_tests_own_thread_is_no_keeper(ran: dict[int | None, int]) -> None:
+    """What a test computes beside a request starves no app that is deployed; nor do we."""
+    keepers = Keepers()
+    mine = threading.get_native_id()
+    ran[mine] = 0
+    keepers.look()
+    ran[mine] = 300 * MS
+    assert keepers.keeper() is None
+    with standing("sampler") as thread:
+        keepers._exempt.add(thread.ident or 0)
+        ran[thread.native_id] = 0
+        keepers.look()
+        ran[thread.native_id] = 300 * MS
+        assert keepers.keeper() is None
+
+
+def test_a_thread_with_a_hold_of_its_own_is_no_keeper(
+    inbox_open: Watched, ran: dict[int | None, int]
+) -> None:
+    """It is another loop, whose request is told of what it computes."""
+    keepers = Keepers()
+    with standing("loop") as thread:
+        ran[thread.native_id] = 0
+        keepers.look()
+        ran[thread.native_id] = 300 * MS
+        hold = holds.enter(inbox_open.request(), spawned=False)
+        assert hold is not None
+        assert thread.ident is not None
+        holds.open_holds[thread.ident] = hold
+        try:
+            assert keepers.keeper() is None
+        finally:
+            del holds.open_holds[thread.ident]
+            holds.leave(hold)
+
+
+def test_what_the_sampler_saw_during_the_hold_is_not_lost(
+    fake_clock: FakeClock, ran: dict[int | None, int]
+) -> None:
+    """It may look while the hold ends; what it saw before the hold is of no matter."""
+    keepers = Keepers()
+    before = fake_clock.wall
+    with standing("busy") as thread:
+        ran[thread.native_id] = 0
+        keepers.look()
+        fake_clock.starve(300 * MS)
+        ran[thread.native_id] = 300 * MS
+        by_sampler = keepers.keeper()
+        assert by_sampler is not None
+        assert keepers.since(before) is by_sampler
+        assert keepers.since(fake_clock.wall + 1) is None
+        fake_clock.starve(400 * MS)
+        ran[thread.native_id] = 700 * MS
+        latest = keepers.since(before)
+    assert latest is not None
+    assert latest.ran_ns == 400 * MS
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the CPU time of a thread")
+def test_the_cpu_time_of_another_thread_is_that_of_its_own_clock() -> None:
+    """Up to what passes between the two readings."""
+    figures: list[int] = []
+    ready, done = threading.Event(), threading.Event()
+
+    def compute() -> None:
+        while time.thread_time_ns() < 20 * MS:
+            pass
+        figures.append(time.thread_time_ns())
+        ready.set()
+        done.wait()
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    ready.wait()
+    try:
+        ran = holds.sources.ran(thread.native_id or 0)
+    finally:
+        done.set()
+        thread.join()
+    assert ran is not None
+    assert 0.9 < ran / figures[0] < 1.1
+    assert holds.sources.ran(0) is None, "there is no such thread"
+
+
+# --- from the hold to the finding --------------------------------------------------------------
+
+
+def test_the_sampler_notes_who_computed_while_a_hold_lasts(
+    inbox_open: Watched, fake_clock: FakeClock, ran: dict[int | None, int]
+) -> None:
+    """Once for each look, as long as somebody did."""
+    sampler = Sampler()
+    request = inbox_open.request()
+    with standing("busy") as thread:
+        ran[thread.native_id] = 0
+        assert not sampler._sample()
+        hold = holds.enter(request, spawned=False)
+        assert hold is not None
+        for _ in range(3):
+            ran[thread.native_id] += 15 * MS
+            fake_clock.starve(INTERVAL)
+            assert sampler._sample()
+        fake_clock.compute(INTERVAL)
+        assert sampler._sample()
+        holds.leave(hold)
+    assert [(keeper.name, keeper.ran_ns) for keeper in hold.keepers or ()] == [
+        ("busy", 15 * MS)
+    ] * 3
+
+
+@pytest.fixture(name="guard")
+def _guard() -> Iterator[Guard]:
+    """A guard without its probes, to which this file is the project."""
+    settings = read(lambda name: None, lambda name: None, "")
+    guard = Guard(settings, str(Path(__file__).parent), lambda text: None)
+    guard._installation = Installation()
+    guard.begin("test_it", settings)
+    guard._inbox.enabled = True
+    holds.push_inbox(guard._inbox)
+    yield guard
+    holds.pop_inbox(guard._inbox)
+
+
+def starved(guard: Guard, fake: FakeClock, *keepers: RawKeeper, own_ms: int = 20) -> list[Finding]:
+    """The findings of a request that was kept from the GIL for 300 ms."""
+    request = holds.WatchedRequest(
+        None, {"type": "http", "method": "GET", "path": "/", "app": None}, guard._inbox
+    )
+    hold = holds.enter(request, spawned=False)
+    assert hold is not None
+    hold.samples = [(fake.wall, capture(sys._getframe()))]
+    fake.compute(own_ms * MS)
+    fake.starve(300 * MS)
+    hold.keepers = list(keepers) or None
+    holds.leave(hold)
+    request.finish(lambda: "asyncio")
+    return list(guard.tell(last=True).findings)
+
+
+def here(thread: int, name: str, ran_ms: int) -> RawKeeper:
+    """A keeper that stands on a line of this function."""
+    return RawKeeper(thread, name, ran_ms * MS, capture(sys._getframe()))
+
+
+def test_a_starved_request_names_the_thread_and_blames_its_line(
+    guard: Guard, fake_clock: FakeClock
+) -> None:
+    """A warning, and not a word about the request's own code."""
+    [finding] = starved(guard, fake_clock, here(1, "ThreadPoolExecutor-3_0", 280))
+    assert (finding.code, finding.severity, finding.function) == ("AG203", "warning", "here")
+    assert finding.detail == "thread ThreadPoolExecutor"
+    assert finding.held_seconds is not None
+    assert finding.held_seconds.max == 0.3
+    assert (finding.cpu_seconds, finding.asleep_seconds) == (None, None)
+    assert finding.message.startswith(
+        "thread ThreadPoolExecutor kept the GIL for 300 ms with a request waiting"
+    )
+
+
+def test_of_several_keepers_the_busiest_is_named(guard: Guard, fake_clock: FakeClock) -> None:
+    """By what it computed in all, and not in one look."""
+    looks = [here(1, "burst", 60), *(here(2, "steady", 40) for _ in range(5))]
+    [finding] = starved(guard, fake_clock, *looks)
+    assert finding.detail == "thread steady"
+
+
+def test_a_request_that_is_slow_by_itself_is_told_as_that(
+    guard: Guard, fake_clock: FakeClock
+) -> None:
+    """One hold, one verdict: its own 120 ms are to be mended first."""
+    codes = [f.code for f in starved(guard, fake_clock, here(1, "busy", 280), own_ms=120)]
+    assert codes == ["AG201"]
+
+
+def test_a_thread_that_hardly_computed_is_not_named(guard: Guard, fake_clock: FakeClock) -> None:
+    """It cannot have had the GIL; and without a thread to name there is nothing to tell."""
+    assert starved(guard, fake_clock, here(1, "idle", 300 // GIL_SHARERS - 1)) == []
+
+
+def test_c_code_that_kept_the_sampler_out_too_is_looked_for_at_the_end(
+    guard: Guard, fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the loop thread itself, once it runs again."""
+    monkeypatch.setattr(holds.alarm, "look", lambda opened: here(1, "regex", 290))
+    [finding] = starved(guard, fake_clock)
+    assert (finding.code, finding.detail) == ("AG203", "thread regex")
+
+
+def test_without_anybody_to_name_nothing_is_told(guard: Guard, fake_clock: FakeClock) -> None:
+    """The clock excuses the request, and nobody is accused."""
+    assert starved(guard, fake_clock) == []
+
+
+def test_a_request_within_a_request_keeps_its_starvation(
+    guard: Guard, fake_clock: FakeClock
+) -> None:
+    """An app called inline by another one: the outer request was not starved as well."""
+    outer, inner = (
+        holds.WatchedRequest(None, {"type": "http", "path": path}, guard._inbox)
+        for path in ("/outer", "/inner")
+    )
+    first = holds.enter(outer, spawned=False)
+    second = holds.enter(inner, spawned=False)
+    assert first is not None
+    assert second is not None
+    fake_clock.starve(300 * MS)
+    first.keepers = second.keepers = [here(1, "busy", 280)]
+    holds.leave(second)
+    holds.leave(first)
+    assert [len(request.stalls) for request in (outer, inner)] == [0, 1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the CPU time of a thread")
+def test_a_real_thread_that_keeps_the_gil_is_found(guard_installed: Watched) -> None:
+    """C code sorts for at least three times the threshold while a request is ready to run."""
+    numbers = list(range(100_000))
+    began = time.thread_time()
+    while sorted(numbers, key=float) and (took := time.thread_time() - began) < 0.3:
+        numbers *= 2
+        began = time.thread_time()
+    assert took >= 0.3
+    guard_installed.inbox.threshold_ns = 100 * MS
+    request = guard_installed.request()
+    keepers: Keepers = holds.alarm.look.__self__  # type: ignore[union-attr]
+    while keepers._ran is None:
+        time.sleep(INTERVAL_SECONDS)
+    sorting, done = threading.Event(), threading.Event()
+
+    def sort() -> None:
+        sorting.set()
+        sorted(numbers, key=float)
+        done.wait()  # as the threads of a pool do: one that has ended has no name any more
+
+    thread = threading.Thread(target=sort, name="keeper")
+    hold = holds.enter(request, spawned=False)
+    thread.start()
+    while not sorting.is_set():
+        pass
+    for _ in range(1000):
+        pass
+    holds.leave(hold)
+    done.set()
+    thread.join()
+    assert hold is not None
+    assert "keeper" in [keeper.name for keeper in hold.keepers or ()]
