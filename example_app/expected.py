@@ -32,7 +32,10 @@ CODES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """One finding: which rule, which call, on which line, in which part of which request."""
+    """One finding: which rule, which call, on which line, in which part of which request.
+
+    ``hint`` is what the report says to write instead, or how that begins.
+    """
 
     marker: str
     rule: str
@@ -40,6 +43,7 @@ class Expected:
     file: str
     function: str
     route: str
+    hint: str
     phase: str = "endpoint"
     severity: Literal["error", "warning"] = "error"
 
@@ -71,6 +75,10 @@ EXPECTED: tuple[Expected, ...] = (
         file="routers/orders.py",
         function="pay_blocking",
         route="POST /orders/{order_id}/payment/blocking",
+        hint=(
+            "`pay_blocking` never awaits: make it a plain `def`, and it runs in a worker"
+            " thread; or use `await asyncio.sleep(payments.SETTLING_SECONDS)`."
+        ),
     ),
     Expected(
         marker="sleep-in-helper",
@@ -79,6 +87,9 @@ EXPECTED: tuple[Expected, ...] = (
         file="services/parcels.py",
         function="_wait_for_printer",
         route="POST /orders/{order_id}/parcel/blocking",
+        hint=(
+            "`pack_blocking` never awaits: make it a plain `def`, and it runs in a worker thread."
+        ),
     ),
     Expected(
         marker="sleep-in-middleware",
@@ -88,6 +99,7 @@ EXPECTED: tuple[Expected, ...] = (
         function="SlowDownGuessing.__call__",
         route="GET /coupons/blocking/{code}",
         phase="middleware",
+        hint="Use `await asyncio.sleep(self.pause)`.",
     ),
     Expected(
         marker="sleep-in-background",
@@ -97,6 +109,63 @@ EXPECTED: tuple[Expected, ...] = (
         function="send_blocking",
         route="POST /orders/{order_id}/receipt/blocking",
         phase="background",
+        hint=(
+            "`send_blocking` never awaits: make it a plain `def`, and it runs in a worker"
+            " thread; or use `await asyncio.sleep(PACE_SECONDS)`."
+        ),
+    ),
+    Expected(
+        marker="sleep-in-validator",
+        rule="sleep",
+        call="time.sleep",
+        file="routers/returns.py",
+        function="ReturnInChecked.is_served",
+        route="POST /returns/blocking",
+        phase="validation",
+        hint=(
+            "Validators run on the event loop: keep them to computing with what they are"
+            " given, and look things up in a dependency or in the endpoint."
+        ),
+    ),
+    Expected(
+        marker="sleep-in-serializer",
+        rule="sleep",
+        call="time.sleep",
+        file="routers/returns.py",
+        function="RefundRounded.rounded",
+        route="GET /returns/{return_id}/refund/blocking",
+        phase="serialization",
+        hint=(
+            "`RefundRounded.rounded` runs on the event loop: do the work before, where it"
+            " can be awaited or runs in a thread, and hand over the result."
+        ),
+    ),
+    Expected(
+        marker="sleep-in-handler",
+        rule="sleep",
+        call="time.sleep",
+        file="routers/returns.py",
+        function="on_far_too_late",
+        route="GET /returns/after/{days}/blocking",
+        phase="exception-handler",
+        hint=(
+            "`on_far_too_late` never awaits: make it a plain `def`, and it runs in a worker"
+            " thread; or use `await asyncio.sleep(couriers.PACE_SECONDS)`."
+        ),
+    ),
+    Expected(
+        marker="sleep-in-task",
+        rule="sleep",
+        call="time.sleep",
+        file="services/couriers.py",
+        function="call_blocking",
+        route="POST /returns/{return_id}/pickup/blocking",
+        phase="task",
+        hint=(
+            "`call_blocking` never awaits, so as a task it blocks the loop all the same:"
+            " make it a plain `def`, and run it with `run_in_threadpool`; or use `await"
+            " asyncio.sleep(PACE_SECONDS)`."
+        ),
     ),
     # --- sync-client
     Expected(
@@ -106,6 +175,9 @@ EXPECTED: tuple[Expected, ...] = (
         file="services/suppliers.py",
         function="Suppliers.stock",
         route="GET /suppliers/stock/{sku}/blocking",
+        hint=(
+            "`stock_blocking` never awaits: make it a plain `def`, and it runs in a worker thread."
+        ),
     ),
     # --- sync-database
     Expected(
@@ -115,6 +187,11 @@ EXPECTED: tuple[Expected, ...] = (
         file="routers/products.py",
         function="list_blocking",
         route="GET /products/blocking",
+        hint=(
+            "`list_blocking` never awaits: make it a plain `def`, and it runs in a worker"
+            " thread; or use `await session.scalars(BY_SKU)`, with"
+            " sqlalchemy.ext.asyncio.AsyncSession."
+        ),
     ),
     Expected(
         marker="commit",
@@ -123,6 +200,11 @@ EXPECTED: tuple[Expected, ...] = (
         file="routers/orders.py",
         function="order_blocking",
         route="POST /orders/blocking",
+        hint=(
+            "`order_blocking` never awaits: make it a plain `def`, and it runs in a worker"
+            " thread; or use `await session.commit()`, with"
+            " sqlalchemy.ext.asyncio.AsyncSession."
+        ),
     ),
     Expected(
         marker="refresh",
@@ -131,6 +213,11 @@ EXPECTED: tuple[Expected, ...] = (
         file="routers/orders.py",
         function="order_blocking",
         route="POST /orders/blocking",
+        hint=(
+            "`order_blocking` never awaits: make it a plain `def`, and it runs in a worker"
+            " thread; or use `await session.refresh(row)`, with"
+            " sqlalchemy.ext.asyncio.AsyncSession."
+        ),
     ),
     Expected(
         marker="query-in-dependency",
@@ -140,6 +227,11 @@ EXPECTED: tuple[Expected, ...] = (
         function="current_customer_blocking",
         route="GET /accounts/me/blocking",
         phase="dependency",
+        hint=(
+            "`current_customer_blocking` never awaits: make it a plain `def`, and it runs"
+            " in a worker thread; or use `await session.scalar(owner)`, with"
+            " sqlalchemy.ext.asyncio.AsyncSession."
+        ),
     ),
     Expected(
         marker="query-in-stream",
@@ -149,6 +241,11 @@ EXPECTED: tuple[Expected, ...] = (
         function="_rows_blocking",
         route="GET /products/export/blocking",
         phase="stream",
+        hint=(
+            "`_rows_blocking` never awaits: make it a plain `def`, and it runs in a worker"
+            " thread; or use `await session.scalars(_page(offset))`, with"
+            " sqlalchemy.ext.asyncio.AsyncSession."
+        ),
     ),
     Expected(
         marker="query-in-websocket",
@@ -158,6 +255,11 @@ EXPECTED: tuple[Expected, ...] = (
         function="stock_blocking",
         route="WEBSOCKET /products/stock/blocking",
         phase="websocket",
+        hint=(
+            "Use `await session.scalar(wanted)`, with sqlalchemy.ext.asyncio.AsyncSession,"
+            " or one plain function for all its queries, called by `await"
+            " run_in_threadpool(...)`."
+        ),
     ),
     Expected(
         marker="archive-connect",
@@ -166,6 +268,10 @@ EXPECTED: tuple[Expected, ...] = (
         file="services/archive.py",
         function="count_orders",
         route="GET /orders/archive/blocking",
+        hint=(
+            "`archive_blocking` never awaits: make it a plain `def`, and it runs in a"
+            " worker thread."
+        ),
     ),
     Expected(
         marker="archive-query",
@@ -174,6 +280,10 @@ EXPECTED: tuple[Expected, ...] = (
         file="services/archive.py",
         function="count_orders",
         route="GET /orders/archive/blocking",
+        hint=(
+            "`archive_blocking` never awaits: make it a plain `def`, and it runs in a"
+            " worker thread."
+        ),
     ),
     Expected(
         marker="start-up-tables",
@@ -184,6 +294,11 @@ EXPECTED: tuple[Expected, ...] = (
         route="LIFESPAN",
         phase="lifespan",
         severity="warning",
+        hint=(
+            "Use `await connection.run_sync(Base.metadata.create_all)`, with"
+            " sqlalchemy.ext.asyncio.AsyncEngine, or one plain function for all its queries,"
+            " called by `await run_in_threadpool(...)`."
+        ),
     ),
     # --- socket
     Expected(
@@ -193,6 +308,10 @@ EXPECTED: tuple[Expected, ...] = (
         file="routers/warehouse.py",
         function="scanner_blocking",
         route="GET /warehouse/scanner/blocking",
+        hint=(
+            "`scanner_blocking` never awaits: make it a plain `def`, and it runs in a"
+            " worker thread; or use `await asyncio.open_connection(...)`."
+        ),
     ),
     # --- subprocess
     Expected(
@@ -202,6 +321,10 @@ EXPECTED: tuple[Expected, ...] = (
         file="services/invoices.py",
         function="render",
         route="GET /orders/{order_id}/invoice/blocking",
+        hint=(
+            "`invoice_blocking` never awaits: make it a plain `def`, and it runs in a"
+            " worker thread."
+        ),
     ),
     # --- thread-wait
     Expected(
@@ -211,6 +334,10 @@ EXPECTED: tuple[Expected, ...] = (
         file="routers/orders.py",
         function="quote_blocking",
         route="GET /orders/quote/blocking",
+        hint=(
+            "`quote_blocking` never awaits: make it a plain `def`, and it runs in a worker"
+            " thread; or use `await asyncio.wrap_future(...)`."
+        ),
     ),
     Expected(
         marker="queue",
@@ -219,6 +346,10 @@ EXPECTED: tuple[Expected, ...] = (
         file="routers/warehouse.py",
         function="next_pick_blocking",
         route="GET /warehouse/picks/blocking",
+        hint=(
+            "`next_pick_blocking` never awaits: make it a plain `def`, and it runs in a"
+            " worker thread; or use `await asyncio.Queue().get()`."
+        ),
     ),
     Expected(
         marker="event",
@@ -227,6 +358,10 @@ EXPECTED: tuple[Expected, ...] = (
         file="routers/warehouse.py",
         function="door_blocking",
         route="GET /warehouse/door/blocking",
+        hint=(
+            "`door_blocking` never awaits: make it a plain `def`, and it runs in a worker"
+            " thread; or use `await asyncio.Event().wait()`."
+        ),
     ),
     # --- password-hash: the tests lower the cost, so that no clock sees it either
     Expected(
@@ -236,6 +371,11 @@ EXPECTED: tuple[Expected, ...] = (
         file="services/passwords.py",
         function="_scrypt",
         route="POST /accounts/blocking",
+        hint=(
+            "Hashing a password is slow by design. `hash_password` is not async: in"
+            " `sign_up_blocking`, write `await run_in_threadpool(passwords.hash_password,"
+            " form.password, cost=settings.scrypt_cost)`."
+        ),
     ),
     Expected(
         marker="pbkdf2",
@@ -244,6 +384,11 @@ EXPECTED: tuple[Expected, ...] = (
         file="services/passwords.py",
         function="_pbkdf2",
         route="POST /accounts/login/blocking",
+        hint=(
+            "Hashing a password is slow by design. `verify` is not async: in"
+            " `log_in_blocking`, write `await run_in_threadpool(passwords.verify,"
+            " form.password, customer.password)`."
+        ),
     ),
     # --- tls-context: an error, since the same line does it request after request
     Expected(
@@ -253,6 +398,10 @@ EXPECTED: tuple[Expected, ...] = (
         file="routers/suppliers.py",
         function="ping_blocking",
         route="GET /suppliers/ping/blocking",
+        hint=(
+            "Make the client, or its SSL context, once (at import or in the lifespan) and"
+            " share it: loading the CA certificates takes 20 ms and more."
+        ),
     ),
     # --- file
     Expected(
@@ -263,6 +412,7 @@ EXPECTED: tuple[Expected, ...] = (
         function="store_blocking",
         route="PUT /media/{product_id}/blocking",
         severity="warning",
+        hint='Use `async with await anyio.open_file(_target(settings, product_id), "wb")`.',
     ),
     # --- stalls, which no call explains
     Expected(
@@ -272,6 +422,10 @@ EXPECTED: tuple[Expected, ...] = (
         file="services/forecast.py",
         function="demand",
         route="GET /admin/forecast/blocking",
+        hint=(
+            "`forecast_blocking` never awaits: make it a plain `def`, and it runs in a"
+            " worker thread. What computes for long in Python belongs in a process."
+        ),
     ),
     Expected(
         marker="price-lock",
@@ -280,6 +434,9 @@ EXPECTED: tuple[Expected, ...] = (
         file="services/prices.py",
         function="PriceCache.get",
         route="GET /products/{sku}/price/blocking",
+        hint=(
+            "`price_blocking` never awaits: make it a plain `def`, and it runs in a worker thread."
+        ),
     ),
 )
 

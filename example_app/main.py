@@ -16,10 +16,12 @@ from example_app.routers import (
     media,
     orders,
     products,
+    returns,
     sample,
     suppliers,
     warehouse,
 )
+from example_app.services.couriers import FarTooLateError, TooLateError
 from example_app.settings import Settings
 from example_app.shop import open_shop
 
@@ -44,6 +46,9 @@ def create_app(
     app.include_router(sample.router, tags=["sample"])
     app.include_router(products.router, prefix="/products", tags=["products"])
     app.include_router(orders.router, prefix="/orders", tags=["orders"])
+    app.include_router(returns.router, prefix="/returns", tags=["returns"])
+    app.add_exception_handler(FarTooLateError, returns.on_far_too_late)
+    app.add_exception_handler(TooLateError, returns.on_too_late)
     app.include_router(accounts.router, prefix="/accounts", tags=["accounts"])
     app.include_router(coupons.router, prefix="/coupons", tags=["coupons"])
     app.include_router(suppliers.router, prefix="/suppliers", tags=["suppliers"])

@@ -107,6 +107,14 @@ def effective_route(scope: Scope) -> Route | None:
     return None
 
 
+def errors_of(solved: Any) -> object:
+    """What FastAPI's ``solve_dependencies`` found wrong: a list, empty where all is well.
+
+    It returns an object, and in old releases a tuple.
+    """
+    return solved[1] if isinstance(solved, tuple) else solved.errors
+
+
 def frontend_prefix(scope: Scope) -> str | None:
     """The path under which FastAPI serves a frontend, where that is what answered.
 

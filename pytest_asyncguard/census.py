@@ -11,6 +11,7 @@ from math import fsum
 from typing import Final
 
 from pytest_asyncguard import _compat
+from pytest_asyncguard.attribute.hint import LONG_NS, POOL
 from pytest_asyncguard.attribute.request import ANY, endpoints_of
 from pytest_asyncguard.model import (
     CensusRow,
@@ -21,6 +22,7 @@ from pytest_asyncguard.model import (
     Phase,
     Spread,
 )
+from pytest_asyncguard.wording import duration
 
 DOCUMENTATION: Final = "fastapi.applications.FastAPI.setup.<locals>."
 """What FastAPI adds itself: /docs, /redoc, /openapi.json and the redirect for OAuth."""
@@ -61,8 +63,9 @@ def tally(
 ) -> tuple[CensusRow, ...]:
     """What the run says of each endpoint, sorted by path and method.
 
-    ``exercises`` is keyed by route. Only new findings count: what is accepted, or ignored with a
-    reason, is no news of the endpoint.
+    ``exercises`` is keyed by route. An endpoint of which every request was turned down, by
+    middleware, by a dependency or for its input, was not exercised: that it blocks nothing is not
+    proven. Only new findings count: what is accepted, or ignored with a reason, is no news.
     """
     known = {endpoint.route: endpoint for endpoint in endpoints}
     exercised: defaultdict[str, list[Exercise]] = defaultdict(list)
@@ -105,7 +108,7 @@ def _row(
         tests=len({test for exercise in exercises for test in exercise.tests}),
         held_seconds=_spread(exercises),
         verdict=_verdict(requests, findings),
-        advice=_advice(endpoint, phases),
+        advice=_advice(endpoint, phases, exercises),
         findings=tuple(sorted(finding.fingerprint for finding in findings)),
     )
 
@@ -136,16 +139,24 @@ def _verdict(requests: int, findings: Sequence[Finding]) -> EndpointVerdict:
     return "clean" if requests else "unexercised"
 
 
-def _advice(endpoint: Endpoint, phases: set[Phase]) -> str | None:
+def _advice(endpoint: Endpoint, phases: set[Phase], exercises: Sequence[Exercise]) -> str | None:
     """What the endpoint as a whole should change; a finding's own hint says the rest."""
     if phases & OWN_PHASES:
         if endpoint.kind == "async" and endpoint.awaits is False and "websocket" not in phases:
             return "It never awaits: make it a plain `def`."
         return None
-    others = [name for phase, name in CULPRITS.items() if phase in phases]
-    if not others:
+    if others := [name for phase, name in CULPRITS.items() if phase in phases]:
+        return f"Blocked by {' and '.join(others)}, not by its own code."
+    if exercises and not any(exercise.requests for exercise in exercises):
+        return "Every request for it was turned down before it ran."
+    if endpoint.kind != "sync" or not exercises:
         return None
-    return f"Blocked by {' and '.join(others)}, not by its own code."
+    longest = max(exercise.thread_seconds for exercise in exercises)
+    if longest * 1e9 >= LONG_NS:
+        return f"It kept one of the {POOL} worker threads for {duration(longest)}: all share them."
+    if endpoint.only_returns:
+        return "It only returns data: as an `async def` it saves the way to a worker thread."
+    return None
 
 
 def _spread(exercises: Sequence[Exercise]) -> Spread | None:

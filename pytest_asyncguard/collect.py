@@ -36,6 +36,17 @@ def merge(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(merged, key=attrgetter("file", "line", "code", "fingerprint")))
 
 
+def by_way(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """One finding for each site and each way that leads to it.
+
+    Who answers for a call may stand on the way to it, so the ways are judged one by one.
+    """
+    ways: defaultdict[object, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        ways[finding.fingerprint, finding.stack].append(finding)
+    return tuple(finding for same in ways.values() for finding in merge(same))
+
+
 def _merge_site(sightings: Sequence[Finding]) -> Finding:
     # The evidence is that of one sighting, whole: a stack, a hint and a message that belong
     # together say more than the best of each.

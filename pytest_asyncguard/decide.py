@@ -58,7 +58,7 @@ class Decider:
             # What is long by itself is told as that, and once.
             long = [one for one in starved if _held_ns(one) >= limit("starved")]
         judged = [(sighting, self.decide(sighting)) for sighting in (*charged, *long)]
-        return [(sighting, made) for sighting, made in judged if made.severity is not None]
+        return apart((sighting, made) for sighting, made in judged if made.severity is not None)
 
     def explains(self, call: Sighting) -> bool:
         """Whether a known call is more than something allowed, which explains no stall."""
@@ -205,6 +205,60 @@ def _between(stack: Stack) -> Stack:
 def _in_lifespan(sighting: Sighting) -> bool:
     request = sighting.request
     return request is not None and request.type == "lifespan" and not sighting.spawned
+
+
+# --- one call of the user's, one finding -----------------------------------------------------
+
+_TELLING = (
+    "sync-database",
+    "sync-client",
+    "password-hash",
+    "subprocess",
+    "stdin",
+    "socket",
+    "thread-wait",
+    "sleep",
+    "tls-context",
+    "file",
+)
+"""What a library does for one call, from what tells most of it to what comes with it."""
+
+
+def apart(judged: Iterable[tuple[Sighting, Decision]]) -> list[tuple[Sighting, Decision]]:
+    """One sighting for each call that the user wrote.
+
+    A library may look up a host, connect, sleep before it tries again, and read a file of
+    certificates: no call that the catalogue knows spans all of that. And where a line is an error,
+    what else it does is no warning of its own.
+    """
+    groups: defaultdict[object, list[tuple[Sighting, Decision]]] = defaultdict(list)
+    for sighting, made in judged:
+        index = project_frame(sighting.stack)
+        alone = index is None or sighting.rule is None
+        key: object = id(sighting) if alone else (sighting.stack[index or 0], sighting.spawned)
+        groups[key].append((sighting, made))
+    kept: list[tuple[Sighting, Decision]] = []
+    for group in groups.values():
+        (first, made), *others = sorted(group, key=_told)
+        for other in others:
+            if other[0].rule == first.rule:
+                kept.append(other)
+            elif other[0].charge is not None:
+                first = _charged(first, other[0].charge)
+        kept.append((first, made))
+    errors = {site(call.stack) for call, made in kept if call.rule and made.severity == "error"}
+    return [
+        (sighting, made)
+        for sighting, made in kept
+        if made.severity == "error"
+        or made.rule.severity == "error"
+        or site(sighting.stack) not in errors
+    ]
+
+
+def _told(judged: tuple[Sighting, Decision]) -> tuple[bool, int]:
+    rule = judged[0].rule
+    return judged[1].severity != "error", _TELLING.index(rule) if rule in _TELLING else -1
 
 
 # --- two kinds of evidence, one finding ------------------------------------------------------

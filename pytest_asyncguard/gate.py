@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Final
 
 from pytest_asyncguard.model import CensusRow, Finding, Mode, RunReport, Summary
 from pytest_asyncguard.wording import counted
+
+SELF_CHECK: Final = "self-check"
+"""The probe by whose name a report says that the guard saw nothing, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,15 +29,17 @@ class Verdict:
 class Demands:
     """What is asked of a run beside that nothing new blocks.
 
-    ``unwritten`` are files that could not be written, ``wrong`` ignore comments that cannot be
-    understood, and ``expired`` counts the entries of the baseline that were seen after their date.
-    Of the app's endpoints, but for those ``exempt``, at least ``min_exercised`` percent have to be
-    exercised. ``failing`` are the fingerprints of what was found in tests whose findings fail the
-    run, by a mode of their own or the run's, and that did not expect it; without it all count.
+    ``unwritten`` are files that could not be written, ``broken`` the parts of the guard that failed
+    during the run, ``wrong`` ignore comments that cannot be understood, and ``expired`` counts the
+    entries of the baseline that were seen after their date. Of the app's endpoints, but for those
+    ``exempt``, at least ``min_exercised`` percent have to be exercised. ``failing`` are the
+    fingerprints of what was found in tests whose findings fail the run, by a mode of their own or
+    the run's, and that did not expect it; without it all count.
     """
 
     failing: Collection[str] | None = None
     unwritten: Sequence[str] = ()
+    broken: Sequence[str] = ()
     wrong: Sequence[str] = ()
     expired: int = 0
     min_exercised: float = 0.0
@@ -49,7 +55,8 @@ def judge(
 ) -> Verdict:
     """Whether the run fails. ``inactive`` is the reason why the guard saw nothing, if it did not.
 
-    A guard that is blind fails the run as a finding does: that it found nothing proves nothing.
+    A guard that is blind fails the run as a finding does: that it found nothing proves nothing. So
+    does one of which a part failed on the way: what that part would have seen was not looked for.
     A suite that sends no request proves nothing either, but may have none to send.
     """
     lenient = mode == "report"
@@ -120,6 +127,9 @@ def _leftovers(report: RunReport) -> str:
 def _unmet(report: RunReport, demands: Demands) -> list[str]:
     verb = "was" if len(demands.unwritten) == 1 else "were"
     unmet = [f"{', '.join(demands.unwritten)} {verb} not written"] if demands.unwritten else []
+    if demands.broken:
+        parts = "a part" if len(demands.broken) == 1 else "parts"
+        unmet.append(f"{parts} of the guard failed ({', '.join(demands.broken)})")
     if demands.expired:
         verb = "has" if demands.expired == 1 else "have"
         unmet.append(f"{demands.expired} {verb} expired in the baseline")

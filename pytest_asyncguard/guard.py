@@ -31,7 +31,7 @@ from pytest_asyncguard.model import (
 )
 from pytest_asyncguard.options import Settings
 from pytest_asyncguard.origin import Origins
-from pytest_asyncguard.probes import holds
+from pytest_asyncguard.probes import holds, places
 from pytest_asyncguard.probes.audit import AuditProbe
 from pytest_asyncguard.probes.calls import CallProbe, NamedCalls, unalias
 from pytest_asyncguard.probes.doubles import DoubleProbe
@@ -40,18 +40,21 @@ from pytest_asyncguard.probes.holds import Inbox, RawCall, RawStall, Tally, Watc
 from pytest_asyncguard.probes.patching import ImportWatch
 from pytest_asyncguard.probes.protocol import Probe
 from pytest_asyncguard.probes.psycopg2 import Psycopg2Probe
-from pytest_asyncguard.probes.requests import Drive, RequestProbe
+from pytest_asyncguard.probes.requests import RequestProbe, drive
 from pytest_asyncguard.probes.sampler import Sampler
 from pytest_asyncguard.probes.sqlalchemy import SqlalchemyProbe
 from pytest_asyncguard.probes.sqlite import SqliteProbe
 from pytest_asyncguard.probes.stacks import Reader
+from pytest_asyncguard.probes.stdin import StdinProbe
 from pytest_asyncguard.probes.steps_asyncio import AsyncioSteps
 from pytest_asyncguard.probes.steps_trio import TrioSteps
 from pytest_asyncguard.probes.steps_uvloop import UvloopSteps
+from pytest_asyncguard.probes.transports import TransportProbe
 from pytest_asyncguard.transport import Telling
 
 T = TypeVar("T")
 
+MERGE_AT: Final = 256
 GIL_SHARERS: Final = 8
 """Among how many threads the GIL may have gone round for one of them to be told as its keeper."""
 _COUNTER: Final = re.compile(r"[-_]\d+(?:_\d+)?(?![^\W_])")
@@ -69,10 +72,12 @@ class Installation:
             CallProbe("clients", clients.CALLS, self.watch, self._missing),
             SqliteProbe(self.watch),
             Psycopg2Probe(self.watch),
+            StdinProbe(),
             SqlalchemyProbe(self.watch),
             *((DoubleProbe(clients.CLIENTS, self.watch),) if doubles else ()),
             AuditProbe(stdlib.AUDIT),
             RequestProbe(self.watch),
+            TransportProbe(self.watch),
             EndpointProbe(self.watch),
             AsyncioSteps(),
             UvloopSteps(self.watch),
@@ -159,6 +164,7 @@ class Guard:
 
     def _clear(self) -> None:
         self._findings: list[Finding] = []
+        self._merge_at = MERGE_AT
         self._exercised: defaultdict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
         self._threads: defaultdict[str, float] = defaultdict(float)
         self._new_endpoints: list[Endpoint] = []
@@ -219,7 +225,7 @@ class Guard:
             await done
 
         async def run() -> None:
-            await Drive(app(), request)
+            await drive(app(), request)
 
         # Before conftest files and the app are imported: nobody else has a loop yet.
         loop = asyncio.new_event_loop()
@@ -299,6 +305,10 @@ class Guard:
         tallies = self._inbox.tallies
         while tallies:
             self._add(tallies.popitem()[1])
+        if len(self._findings) >= self._merge_at:
+            # A test can make any number of requests: what it keeps is one finding for each site.
+            self._findings = list(collect.merge(self._findings))
+            self._merge_at = max(MERGE_AT, 2 * len(self._findings))
 
     def _try(self, part: str, function: Callable[..., T], *args: Any) -> T | None:
         """What a part of the guard makes of ``args``; None from its first failure on."""
@@ -477,7 +487,7 @@ class Guard:
         before = stall.opened
         for index, (taken, stack) in enumerate(stall.samples):
             until = taken if index + 1 < len(stall.samples) else stall.opened + stall.wall_ns
-            frames = self._reader.read(stack)
+            frames = self._reader.read(places.spent(stack))
             if frames:
                 yield Sample(stack=frames, weight_ns=max(0, until - before))
             before = taken

@@ -60,6 +60,9 @@ def pytest_asyncguard_finding(config: pytest.Config, finding: Finding) -> Findin
     Return None to have it recorded as it is, a reason to have it ignored for that reason, or the
     finding with other words in it (``dataclasses.replace``). The first answer that is not None
     counts. What a comment ignores is not asked about.
+
+    Where it raises, or answers anything else, the finding is recorded as it is; a warning says so,
+    and it is not asked again.
     """
 
 
@@ -68,5 +71,7 @@ def pytest_asyncguard_report_formats(config: pytest.Config) -> Iterable[ReportFo
     """Return further report formats. Those that come with the plugin are returned by it, too.
 
     Called once, when ``pytest_asyncguard_blocking_calls`` is. Of two with one name, the later
-    registered plugin's is taken.
+    registered plugin's is taken. A report that cannot be rendered fails the run, by name.
+
+    Raises pytest.UsageError for what has no name or no ``render``.
     """

@@ -6,7 +6,7 @@ An attribute of a report reaches an xdist controller, also from a worker that cr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from pytest_asyncguard.model import (
@@ -26,21 +26,34 @@ ATTRIBUTE = "asyncguard"
 class Telling:
     """What the guard has to tell of one phase of one test.
 
-    ``exercised`` maps routes to the number of requests and how long they held the loop;
+    ``exercised`` maps routes to the number of requests that got as far as the endpoint and how
+    long all of them held the loop, ``threads`` to how many seconds one kept a worker thread;
     ``endpoints`` has those that this process met for the first time, and ``probes`` is there in
-    the first telling of each process.
+    the first telling of each process, and again after one of them failed. ``ran`` and ``used``
+    are ignore comments by file and line: those that came to be asked on the loop, and those of
+    them that covered something.
     """
 
     findings: tuple[Finding, ...] = ()
     exercised: Mapping[str, tuple[int, Spread]]
+    threads: Mapping[str, float] = field(default_factory=dict)
     endpoints: tuple[Endpoint, ...] = ()
     requests: int = 0
     loops: tuple[str, ...] = ()
     probes: tuple[ProbeState, ...] = ()
     inactive: str | None = None
+    ran: tuple[tuple[str, int], ...] = ()
+    used: tuple[tuple[str, int], ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.findings or self.exercised or self.endpoints or self.probes)
+        return bool(
+            self.findings
+            or self.exercised
+            or self.endpoints
+            or self.probes
+            or self.ran
+            or self.used
+        )
 
 
 def dump(telling: Telling) -> dict[str, Any]:
@@ -50,11 +63,14 @@ def dump(telling: Telling) -> dict[str, Any]:
             route: [count, held.max, held.total]
             for route, (count, held) in telling.exercised.items()
         },
+        "threads": dict(telling.threads),
         "endpoints": [asdict(endpoint) for endpoint in telling.endpoints],
         "requests": telling.requests,
         "loops": list(telling.loops),
         "probes": [asdict(probe) for probe in telling.probes],
         "inactive": telling.inactive,
+        "ran": [list(place) for place in telling.ran],
+        "used": [list(place) for place in telling.used],
     }
 
 
@@ -65,16 +81,19 @@ def load(data: Mapping[str, Any]) -> Telling:
             route: (count, Spread(max=most, total=total))
             for route, (count, most, total) in data["exercised"].items()
         },
+        threads=data["threads"],
         endpoints=tuple(Endpoint(**item) for item in data["endpoints"]),
         requests=data["requests"],
         loops=tuple(data["loops"]),
         probes=tuple(ProbeState(**item) for item in data["probes"]),
         inactive=data["inactive"],
+        ran=tuple((file, line) for file, line in data["ran"]),
+        used=tuple((file, line) for file, line in data["used"]),
     )
 
 
 _SPREADS = ("held_seconds", "cpu_seconds", "asleep_seconds")
-_FIELDS = frozenset(field.name for field in fields(Finding))
+_FIELDS = frozenset(each.name for each in fields(Finding))
 
 
 def _finding(item: Mapping[str, Any]) -> Finding:

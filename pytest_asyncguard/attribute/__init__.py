@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pytest_asyncguard.attribute.blame import Blame, blame, called_name, library_called, occurrence
 from pytest_asyncguard.attribute.hint import hint
+from pytest_asyncguard.attribute.installed import Installations
 from pytest_asyncguard.attribute.phase import owner_of, phase_of
 from pytest_asyncguard.catalog.clients import TWINS
 from pytest_asyncguard.identity import fingerprint
@@ -28,6 +29,7 @@ class Attributor:
 
     def __init__(self, rootdir: str) -> None:
         self._rootdir = os.path.abspath(rootdir)
+        self._installations = Installations(rootdir)
 
     def attribute(self, sighting: Sighting, decision: Decision, test: str | None) -> Finding:
         """The finding that a sighting amounts to. ``decision`` must have a severity."""
@@ -45,6 +47,10 @@ class Attributor:
             twin=TWINS.get(library, sighting.twin) if library is not None else sighting.twin,
         )
         route = sighting.request.route if sighting.request is not None else None
+        owner = owner_of(own, sighting.request, phase)
+        instead = hint(sighting, decision.rule.name, phase, frame, blamed.stack)
+        if phase == "middleware" and owner and not blamed.project:
+            instead += self._installed(owner)
         file = self.relative(frame.file)
         held = _spread(sighting, "held_ns")
         count = sighting.count
@@ -62,13 +68,13 @@ class Attributor:
                 detail=sighting.detail,
                 rule=decision.rule.name,
                 phase=phase,
-                owner=owner_of(own, sighting.request, phase),
+                owner=owner,
                 route=route,
                 held=held.max if held is not None else None,
                 spread=blamed.spread,
                 project=blamed.project,
             ),
-            hint=hint(sighting, decision.rule.name, phase, frame, blamed.stack),
+            hint=instead,
             file=file,
             line=frame.line,
             end_line=frame.end_line,
@@ -94,6 +100,11 @@ class Attributor:
         if file is None or file.startswith("<") or os.path.isabs(file):
             return replace(endpoint, file=None, line=None)
         return replace(endpoint, file=file)
+
+    def _installed(self, owner: str) -> str:
+        """Where the project installs a library's middleware: the only line of it to be shown."""
+        found = self._installations.of(owner)
+        return f" `{owner}` is installed at {self.relative(found[0])}:{found[1]}." if found else ""
 
     def relative(self, file: str) -> str:
         """``file`` relative to rootdir where it lies below it, with forward slashes."""

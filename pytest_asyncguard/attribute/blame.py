@@ -18,7 +18,7 @@ from pytest_asyncguard.origin import inner_part, project_frame
 # Library functions that only pass a call on; nobody means them when they call something.
 TRANSPARENT = frozenset({"contextlib", "functools", "asyncio", "anyio", "greenlet"})
 
-_IMPORTING = frozenset({"importlib", "zipimport"})
+_IMPORTING = ("importlib._bootstrap", "zipimport")
 
 _NOWHERE = Frame(file="<unknown>", line=1, function="<unknown>")
 
@@ -197,7 +197,8 @@ def _resolved(dotted: str) -> object:
 
 def _can_be_meant(frame: Frame) -> bool:
     # A frozen module has a name (`os` is one), and code without a file has none.
-    return frame.module.partition(".")[0] not in {*TRANSPARENT, *_IMPORTING, ""}
+    library = frame.module.partition(".")[0]
+    return bool(library) and library not in TRANSPARENT and not frame.module.startswith(_IMPORTING)
 
 
 def _is_public(function: str) -> bool:

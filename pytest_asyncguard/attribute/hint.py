@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import linecache
 import re
 import tokenize
-from collections.abc import Iterator
 from typing import Final
 
-from pytest_asyncguard.attribute.blame import expression_text
 from pytest_asyncguard.attribute.phase import Place, locate
+from pytest_asyncguard.attribute.rewrite import running
+from pytest_asyncguard.attribute.twin import quoted, twin_of
 from pytest_asyncguard.model import Frame, Phase, Sighting, Stack
 from pytest_asyncguard.origin import project_frame
 
@@ -34,13 +33,11 @@ ALWAYS: Final = {
 }
 """Advice that does not depend on where the call stands, by rule."""
 
+_YIELD: Final = re.compile(r"\byield\b")
 # What a function that never awaits may still need the loop for.
 _LOOP_BOUND: Final = re.compile(
     r"\b(create_task|ensure_future|get_running_loop|get_event_loop|run_coroutine_threadsafe)\b"
 )
-
-_WIDTH: Final = 72
-"""A rewritten call that is longer shows no arguments."""
 
 
 def hint(sighting: Sighting, rule: str, phase: Phase, blame: Frame, stack: Stack) -> str:
@@ -61,24 +58,36 @@ def hint(sighting: Sighting, rule: str, phase: Phase, blame: Frame, stack: Stack
         return f"The call is made by `{library}`, not by your code: look for its async interface."
     why = "Hashing a password is slow by design. " if rule == "password-hash" else ""
     runner = _runner(sighting, stack)
-    twin = _twin(sighting, rule, blame) if blame.coroutine else None
+    twin = twin_of(sighting, rule, blame) if _can_await(blame, stack) else None
     entry = place.entry if stack else blame
     never_awaits = entry is not None and _could_be_plain(entry)
     name = _called(entry, place.owner)
-    if never_awaits and phase in THREADED:
+    if never_awaits and _would_be_threaded(sighting, phase, place, stack):
         return why + _plain(sighting, rule, name, twin)
     if never_awaits and phase == "task":
         return (
             f"{why}`{name}` never awaits, so as a task it blocks the loop all the same:"
-            f" make it a plain `def`, and run it with `{runner}`."
+            f" make it a plain `def`, and run it with `{runner}`"
+            f"{f'; or use {quoted(twin)}' if twin is not None else ''}."
         )
     return why + (_awaited(rule, blame, stack, twin, runner) or _unreachable(blame))
+
+
+def _would_be_threaded(sighting: Sighting, phase: Phase, place: Place, stack: Stack) -> bool:
+    """Whether the framework would run the function in a worker thread if it were plain."""
+    endpoint = sighting.request.endpoint if sighting.request is not None else None
+    if phase == "endpoint":
+        return endpoint is not None and endpoint.kind != "asgi"
+    if phase == "background" and stack:
+        # A response awaits whatever it is given; it is background tasks that look what it is.
+        return stack[place.start - 1].module.endswith(".background")
+    return phase in THREADED
 
 
 def _plain(sighting: Sighting, rule: str, name: str, twin: str | None) -> str:
     text = f"`{name}` never awaits: make it a plain `def`, and it runs in a worker thread"
     if twin is not None:
-        text += f"; or use {_quoted(twin)}"
+        text += f"; or use {quoted(twin)}"
     charge = sighting.charge
     if charge is not None and charge.held_ns > LONG_NS * sighting.count:
         return f"{text}. It then holds one of the pool's {POOL} threads for as long."
@@ -89,31 +98,56 @@ def _plain(sighting: Sighting, rule: str, name: str, twin: str | None) -> str:
 
 def _awaited(rule: str, blame: Frame, stack: Stack, twin: str | None, runner: str) -> str | None:
     """The async twin, or the call in a worker thread, at the nearest place that can await it."""
-    if blame.coroutine:
-        code = _rewritten(blame, runner)
-        if rule == "cpu-stall":
-            where = f"`{code}`" if code else f"a function of its own and `await {runner}(...)`"
-            return f"Compute it off the loop, with {where}; for long, in a process."
-        options = [_quoted(twin)] if twin is not None else []
-        if rule == "sync-database":
-            # A connection belongs to the thread that made it.
-            options.append(
-                f"one plain function for all its queries, called by `await {runner}(...)`"
-            )
-        elif rule != "sleep" and code is not None:
-            options.append(f"`{code}`")
-        elif not options:
-            options.append(f"`await {runner}(...)` around the call")
-        return f"Use {', or '.join(options)}."
-    helper = blame
-    for caller in reversed(_outside(stack, blame)):
-        if caller.coroutine and caller.origin == "project":
-            code = _rewritten(caller, runner) or f"await {runner}(...)"
-            name = _last(caller.function)
-            return f"`{_last(helper.function)}` is not async: in `{name}`, write `{code}`."
-        if caller.origin == "project":
-            helper = caller
+    frames = (*_outside(stack, blame), blame)
+    for index in range(len(frames) - 1, -1, -1):
+        frame = frames[index]
+        if not (frame.coroutine and frame.origin == "project"):
+            continue
+        between = [each for each in frames[index + 1 :] if each.origin == "project"]
+        # A comprehension may be a frame of its own, and is a part of the function it stands in.
+        helper = next((each for each in between if each.function != frame.function), None)
+        if helper is None:
+            return _here(rule, blame, twin, runner)
+        found = running(frame)
+        if found.is_awaited:
+            return None  # something async below it calls the helper back
+        name = _last(helper.function)
+        told = "A lambda" if name == "<lambda>" else f"`{name}`"
+        told = f"{told} is not async: in `{_last(frame.function)}`,"
+        if found.loop and rule != "sync-database" and _YIELD.search(_body(helper)):
+            return f"{told} write `{found.loop}`."
+        if found.lasts is not None:
+            return f"{told} have {_whole(found.lasts, runner)}."
+        code = found.in_thread(runner) or found.as_lambda(runner) or f"await {runner}(...)"
+        return f"{told} write `{code}`."
     return None
+
+
+def _here(rule: str, blame: Frame, twin: str | None, runner: str) -> str:
+    """What to write in the very place of the call."""
+    found = running(blame)
+    code = found.in_thread(runner)
+    if rule == "cpu-stall":
+        # What is called in a loop is quick, and the loop is what takes long.
+        alone = code is not None and not found.repeated
+        where = f"`{code}`" if alone else f"a function of its own and `await {runner}(...)`"
+        return f"Compute it off the loop, with {where}; for long, in a process."
+    if rule == "blocked-stall" and found.locks:
+        return (
+            "While a thread has the lock, every request waits: use an `asyncio.Lock` if coroutines"
+            f" alone share it, or {_whole(found.lasts or 'all that needs it', runner)}."
+        )
+    options = [quoted(twin)] if twin is not None else []
+    if rule == "sync-database":
+        # A connection belongs to the thread that made it.
+        options.append(_whole("all its queries", runner))
+    elif found.lasts is not None and not found.opens:
+        options.append(_whole(found.lasts, runner))
+    elif rule != "sleep" and code is not None:
+        options.append(f"`{code}`")
+    elif not options:
+        options.append(f"`await {runner}(...)` around the call")
+    return f"Use {', or '.join(options)}."
 
 
 def _unreachable(blame: Frame) -> str:
@@ -159,12 +193,16 @@ def _could_be_plain(frame: Frame) -> bool:
     """Whether an async function would do the same without ``async``, as far as can be seen."""
     if not frame.coroutine or frame.awaits or frame.origin != "project":
         return False
+    return _LOOP_BOUND.search(_body(frame)) is None
+
+
+def _body(frame: Frame) -> str:
+    """The source of the function; nothing where it has changed since it was imported."""
     lines = linecache.getlines(frame.file)[frame.first_line - 1 :]
     try:
-        body = inspect.getblock(lines) if lines else ()
+        return "".join(inspect.getblock(lines) if lines else ())
     except (SyntaxError, tokenize.TokenError):
-        body = ()  # changed since it was imported
-    return _LOOP_BOUND.search("".join(body)) is None
+        return ""
 
 
 def _runner(sighting: Sighting, stack: Stack) -> str:
@@ -176,51 +214,15 @@ def _runner(sighting: Sighting, stack: Stack) -> str:
     return "asyncio.to_thread"
 
 
-def _twin(sighting: Sighting, rule: str, blame: Frame) -> str | None:
-    """The async equivalent of the call; for a sleep, with the user's own seconds."""
-    twin = sighting.twin
-    if twin is None or "to_thread(" in twin:
-        return None
-    if rule == "sleep" and (call := _call_in(blame)) is not None:
-        return twin.replace("...", ", ".join(_arguments(call)))
-    return twin
-
-
-def _rewritten(frame: Frame, runner: str) -> str | None:
-    """The call that was running in ``frame``, as a call of ``runner``."""
-    call = _call_in(frame)
-    if call is None or ast.unparse(call.func) == "open":
-        # A file that is opened in a thread is still read on the loop.
-        return None
-    function = ast.unparse(call.func)
-    code = f"await {runner}({', '.join([function, *_arguments(call)])})"
-    if len(code) > _WIDTH:
-        code = f"await {runner}({function}, ...)"
-    return code if len(code) <= _WIDTH else None
-
-
-def _call_in(frame: Frame) -> ast.Call | None:
-    """The call expression that was running; None where it was something else, or not known."""
-    if frame.source is None or frame.column is None or frame.end_column is None:
-        return None
-    if frame.end_line in (None, frame.line):
-        text: str | None = frame.source[frame.column - 1 : frame.end_column - 1]
-    else:
-        text = expression_text(frame)
-    try:
-        expression = ast.parse(text or "", mode="eval").body
-    except (SyntaxError, ValueError):
-        return None
-    if isinstance(expression, ast.Await):
-        expression = expression.value
-    return expression if isinstance(expression, ast.Call) else None
-
-
-def _arguments(call: ast.Call) -> Iterator[str]:
-    yield from map(ast.unparse, call.args)
-    for keyword in call.keywords:
-        value = ast.unparse(keyword.value)
-        yield f"{keyword.arg}={value}" if keyword.arg else f"**{value}"
+def _can_await(frame: Frame, stack: Stack) -> bool:
+    """Whether an ``await`` may stand there: in an async function, or a comprehension of one."""
+    if frame.coroutine:
+        return True
+    around = _outside(stack, frame)[-1:]
+    return (
+        any(outer.coroutine and outer.function == frame.function for outer in around)
+        and running(frame).lasts is None
+    )
 
 
 def _outside(stack: Stack, frame: Frame) -> Stack:
@@ -231,10 +233,8 @@ def _outside(stack: Stack, frame: Frame) -> Stack:
     return ()
 
 
-def _quoted(twin: str) -> str:
-    """The code of a twin in quotes, without the library that it is of."""
-    code, of, library = twin.partition(", with ")
-    return f"`{code}`{of}{library}"
+def _whole(work: str, runner: str) -> str:
+    return f"one plain function for {work}, called by `await {runner}(...)`"
 
 
 def _called(entry: Frame | None, owner: str | None) -> str:

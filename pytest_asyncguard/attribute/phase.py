@@ -227,7 +227,8 @@ def _unmarked(stack: Stack, request: Request, spawned: bool) -> Place:
         # A stall of which no sample could be taken: the endpoint asked for it.
         phase: Phase = "websocket" if request.type == "websocket" else "endpoint"
         return Place(phase=phase, owner=request.endpoint.function.rpartition(".")[2])
-    if spawned:
+    started_by_framework = request.endpoint is None and entry and entry.origin == "library"
+    if spawned and not started_by_framework:
         return _named("task", entry)
     if request.type == "websocket":
         return _named("websocket", entry)

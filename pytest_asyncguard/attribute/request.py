@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, MutableMapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from pytest_asyncguard import _compat
+from pytest_asyncguard.attribute.returns import only_returns
 from pytest_asyncguard.code import awaits, definition_of, is_async
 from pytest_asyncguard.model import Endpoint, Kind, Request
 
@@ -104,7 +106,8 @@ def endpoints_of(route: _compat.Route) -> Iterable[Endpoint]:
         if method != "HEAD" or "GET" not in methods:
             endpoint = endpoint_of(route, method)
             if endpoint is not None:
-                yield endpoint
+                plain = endpoint.kind == "sync" and only_returns(route.endpoint)
+                yield replace(endpoint, only_returns=True) if plain else endpoint
 
 
 def endpoint_of(route: _compat.Route, method: str) -> Endpoint | None:

@@ -73,8 +73,7 @@ class Baseline:
             return replace(finding, status="new", reason=None)
         if entry.expires is not None and entry.expires < self._today:
             self.expired.add(entry)
-            reason = f"its entry in the baseline expired on {entry.expires}"
-            return replace(finding, status="new", reason=reason)
+            return replace(finding, status="new", reason=_expired(entry))
         return replace(finding, status="baselined", reason=entry.reason)
 
     def unseen(self) -> tuple[Entry, ...]:
@@ -109,6 +108,14 @@ class Baseline:
             return True
         lines = {" ".join(line.split()) for line in _lines_of(source, entry.function)}
         return entry.source not in lines
+
+
+def _expired(entry: Entry) -> str:
+    """When, and what the team wrote of it: who is to be asked, and why it was let in."""
+    written = ": ".join(text for text in (entry.owner, entry.reason) if text)
+    return f"its entry in the baseline expired on {entry.expires}" + (
+        f" ({written})" if written else ""
+    )
 
 
 def _lines_of(source: str, function: str) -> list[str]:

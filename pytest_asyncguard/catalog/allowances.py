@@ -6,16 +6,40 @@ code which these functions call.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from pytest_asyncguard.catalog.rows import Allowance
 
-ALLOWANCES: Final = (
+# Not all of importlib: its metadata and resources read files each time that they are asked.
+_IMPORTS: Final = (
     Allowance(
         module="importlib",
+        functions=("__import__", "find_loader", "import_module", "reload"),
         reason="importing a module happens once per process",
     ),
-    Allowance(module="zipimport", reason="importing a module happens once per process"),
+    Allowance(
+        module="importlib.util",
+        functions=("find_spec",),
+        reason="a module is looked for before it is imported",
+    ),
+    *(
+        Allowance(module=module, reason="importing a module happens once per process")
+        for module in ("importlib._bootstrap", "importlib._bootstrap_external", "zipimport")
+    ),
+)
+
+_VALIDATORS: Final = tuple(
+    Allowance(
+        module=f"pydantic._internal.{module}",
+        reason="pydantic builds a validator once per model",
+        stalls=True,
+    )
+    for module in ("_model_construction", "_generate_schema", "_dataclasses")
+)
+
+ALLOWANCES: Final = (
+    *_IMPORTS,
     Allowance(module="linecache", reason="source lines for a traceback are read once and cached"),
     Allowance(module="inspect", reason="source code is read once and cached"),
     Allowance(module="tokenize", reason="source code is read once and cached"),
@@ -44,7 +68,6 @@ ALLOWANCES: Final = (
         module="_pytest", reason="pytest's capture and assertion rewriting are not the app's"
     ),
     Allowance(module="pytest", reason="pytest's own work is not the app's"),
-    Allowance(module="pluggy", reason="pytest's own work is not the app's"),
     Allowance(module="starlette.testclient", reason="the test client is the test's, not the app's"),
     Allowance(module="unittest.mock", reason="a test double is the test's own work"),
     Allowance(
@@ -71,11 +94,8 @@ ALLOWANCES: Final = (
     ),
     Allowance(module="botocore.loaders", reason="the models of a service are read once and cached"),
     Allowance(module="jinja2.loaders", reason="a template is read once, then compiled and cached"),
-    Allowance(
-        module="pydantic",
-        reason="pydantic builds a validator once per model",
-        functions=(),
-    ),
+    # Not all of pydantic: functions under its validate_call are the ones that they are.
+    *(replace(row, stalls=False) for row in _VALIDATORS),
 )
 
 ONCE: Final = (
@@ -84,7 +104,7 @@ ONCE: Final = (
         functions=("ProcessPoolExecutor.submit",),
         reason="a process pool starts its workers once",
     ),
-    Allowance(module="importlib", reason="importing a module happens once per process"),
+    *_IMPORTS,
     # What a framework builds for itself on an app's first request is nobody's to mend.
     Allowance(
         module="fastapi.applications",
@@ -117,14 +137,7 @@ ONCE: Final = (
         reason="Starlette builds its middleware once",
         stalls=True,
     ),
-    *(
-        Allowance(
-            module=f"pydantic._internal.{module}",
-            reason="pydantic builds a validator once per model",
-            stalls=True,
-        )
-        for module in ("_model_construction", "_generate_schema", "_dataclasses")
-    ),
+    *_VALIDATORS,
     Allowance(
         module="jinja2.environment",
         functions=("Environment.compile", "Environment.get_template", "Environment._load_template"),

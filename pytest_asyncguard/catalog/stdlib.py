@@ -48,7 +48,11 @@ def _event_waits(args: Arguments, kwargs: Keywords) -> bool:
 
 
 def _thread_runs(args: Arguments, kwargs: Keywords) -> bool:
-    return bool(args) and args[0].is_alive() and positive(argument(args, kwargs, 1, "timeout"))
+    if not args or not args[0].is_alive() or not positive(argument(args, kwargs, 1, "timeout")):
+        return False
+    # grpc.aio ends its poller where its last channel goes: from C code, with no frame of its own.
+    target = getattr(args[0], "_target", None)
+    return not type(getattr(target, "__self__", None)).__module__.startswith("grpc.")
 
 
 def _process_runs(args: Arguments, kwargs: Keywords) -> bool:
@@ -483,7 +487,7 @@ WAITS: Final = (
     *(
         Call(
             target=f"multiprocessing.{module}:{cls}.{name}",
-            name=f"multiprocessing.{cls.lstrip('_')}.{name}",
+            name=f"multiprocessing.{cls.lstrip('_')}.{name}".removesuffix("._callmethod"),
             rule="thread-wait",
             when=when,
             by_caller=True,
@@ -513,8 +517,33 @@ SLEEP_EVENT: Final = AuditEvent(
 )
 
 STDIN: Final = (AuditEvent(event="builtins.input", rule="stdin", name="input", by_caller=False),)
-INPUT: Final = Call(target="builtins:input", name="input", rule="stdin")
-"""Not wrapped, since the event tells; it is here for the doubles that stand in for it."""
+# Wrapped, too, so that what it reads from a stream adds nothing.
+INPUT: Final = (Call(target="builtins:input", name="input", rule="stdin"),)
+# The methods of a stream in C, which are set on the one that is standard input.
+STDIN_READS: Final = tuple(
+    Call(target=f"io:TextIOWrapper.{name}", name=f"sys.stdin.{name}", rule="stdin")
+    for name in ("read", "readline", "readlines")
+)
+BUFFER_READS: Final = tuple(
+    Call(target=f"io:BufferedReader.{name}", name=f"sys.stdin{shown}", rule="stdin")
+    for name, shown in (
+        ("read", ".buffer.read"),
+        ("readline", ".buffer.readline"),
+        ("readlines", ".buffer.readlines"),
+        # What a loop over the lines does to fill the buffer.
+        ("read1", ""),
+    )
+)
+CAPTURED_STDIN: Final = tuple(
+    Call(
+        target=f"_pytest.capture:DontReadFromInput.{name}",
+        name="sys.stdin" if name.startswith("_") else f"sys.stdin.{name}",
+        rule="stdin",
+        optional=True,
+    )
+    for name in ("read", "readline", "readlines", "__next__")
+)
+"""What stands in the place of standard input while pytest captures, and refuses to be read."""
 
 
 _ZONES: Final = f"{os.sep}zoneinfo{os.sep}"
@@ -606,4 +635,4 @@ SQL_BACKUP: Final = Call(
 )
 
 AUDIT: Final = {row.event: row for row in (SLEEP_EVENT, *STDIN, *SPAWNED, *FILES)}
-CALLS: Final = (*SLEEP, *SOCKETS, *PROCESSES, *WAITS, *FILE_CALLS)
+CALLS: Final = (*SLEEP, *SOCKETS, *PROCESSES, *WAITS, *INPUT, *CAPTURED_STDIN, *FILE_CALLS)

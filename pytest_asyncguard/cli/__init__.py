@@ -11,6 +11,7 @@ The exit status is 0, 1 where ``gate`` says that the run fails, and 2 for what c
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -119,4 +120,13 @@ def _write(report: RunReport, name: str, path: str | None) -> None:
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(text)
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left in its buffer would be tried again at exit.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever reads a pipe may have seen enough; the exit status is told all the same.
+        if not isinstance(error, BrokenPipeError):
+            raise UnusableError(f"standard output: {error.strerror or error}") from None

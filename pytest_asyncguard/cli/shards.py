@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import fsum
@@ -22,6 +22,7 @@ from pytest_asyncguard.model import (
 )
 from pytest_asyncguard.session import files
 from pytest_asyncguard.suppress import Project
+from pytest_asyncguard.suppress.unused import on_the_way, place, unused
 
 
 def merge(parts: Sequence[RunReport], *, complete: bool) -> RunReport:
@@ -39,7 +40,7 @@ def merge(parts: Sequence[RunReport], *, complete: bool) -> RunReport:
             parts[0],
             run=run,
             endpoints=endpoints,
-            unused_ignores=_unused(parts, endpoints) if run.complete else (),
+            unused_ignores=_unused(parts) if run.complete else (),
             # What none of them saw.
             stale_baseline=tuple(sorted(set.intersection(*stale) - seen)),
         ),
@@ -47,10 +48,19 @@ def merge(parts: Sequence[RunReport], *, complete: bool) -> RunReport:
     )
 
 
-def _unused(parts: Sequence[RunReport], rows: Sequence[CensusRow]) -> tuple[UnusedIgnore, ...]:
-    """The ignores without effect, as far as the sources are in the current folder."""
+def _unused(parts: Sequence[RunReport]) -> tuple[UnusedIgnore, ...]:
+    """The ignores without effect, as far as reports and the sources in the current folder tell.
+
+    Of a finding that was met more than once one stack is left: what stood on others is not known.
+    """
     project = Project(partial(files.source, "."))
-    return project.unused([each for part in parts for each in part.findings], rows)
+    findings = [each for part in parts for each in part.findings]
+    levels = parts[0].settings.get("rules")
+    levels = levels if isinstance(levels, Mapping) else {}
+    doubtful = {finding.rule for finding in findings if finding.count > 1}
+    ran = {each for finding in findings for each in on_the_way(project, finding)}
+    used = {place(ignore) for each in findings if (ignore := project.covering(each)) is not None}
+    return unused(project, ran, used, levels, doubtful)
 
 
 def with_findings(
@@ -128,7 +138,7 @@ def _run(runs: Sequence[RunInfo], *, complete: bool) -> RunInfo:
         for name, version in run.packages.items():
             packages[name].append(version)
         for probe in run.probes:
-            if probes.get(probe.name, probe).active:
+            if probe.name not in probes or not probe.active:
                 probes[probe.name] = probe
     return RunInfo(
         started=min(run.started for run in runs),

@@ -37,16 +37,15 @@ def judge(
         raise UnusableError("--update-baseline: which one? It needs --baseline=PATH")
     else:
         report = with_findings(report, report.findings, strict=strict)
+    off = {probe.name: probe.reason for probe in report.run.probes if not probe.active}
     least, exempt = settings.get("min_exercised"), settings.get("exempt")
     verdict = gate.judge(
         report,
         mode or _mode(settings.get("mode")),
         strict=strict,
-        inactive=next(
-            (f"{probe.name}: {probe.reason}" for probe in report.run.probes if not probe.active),
-            None,
-        ),
+        inactive=off.pop(gate.SELF_CHECK, None),
         demands=gate.Demands(
+            broken=[f"{name}: {reason}" for name, reason in off.items()],
             expired=expired,
             min_exercised=least if isinstance(least, int | float) else 0.0,
             exempt=exempt if isinstance(exempt, list) else (),
@@ -55,6 +54,7 @@ def judge(
     lines = [
         f"{escape(finding.file)}:{finding.line}: {finding.severity}: {finding.code} "
         f"{finding.rule}: {escape(finding.message)}"
+        + (f"; {escape(finding.reason)}" if finding.reason else "")
         for finding in news(report.findings)
     ]
     return verdict.failed, "\n".join([*lines, verdict.sentence]) + "\n"

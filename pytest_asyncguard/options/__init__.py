@@ -92,7 +92,11 @@ def from_config(config: pytest.Config, namespace: Any) -> Settings:
             # Of an ini file's values pytest itself refuses only a boolean that is none.
             raise pytest.UsageError(f"{name}: {error}: it is true or false") from None
 
-    return read(lambda dest: getattr(namespace, dest, None), ini, str(config.rootpath))
+    settings = read(lambda dest: getattr(namespace, dest, None), ini, str(config.rootpath))
+    for folder in settings.source if settings.enabled else ():
+        if not os.path.exists(folder):
+            raise pytest.UsageError(f"--asyncguard-source: {folder!r} is not there")
+    return settings
 
 
 def _native(config: pytest.Config, name: str) -> object:
@@ -119,6 +123,10 @@ def read(
             (option.ini, ini_value(option.ini)),
             (option.flag, option_value(option.dest)),
         ):
+            if where == option.flag and _is_empty(value):
+                # A variable that is not set, most often; taken for "not given" it would be lost.
+                _parsed(option, where, "")
+                raise pytest.UsageError(f"{where}: '' is not {option.metavar}")
             if value is None or value in ([], ""):
                 continue
             parsed = _parsed(option, where, value)
@@ -141,6 +149,12 @@ def read(
         source=tuple(os.path.join(folder, path) for path in settings.source),
         baseline=None if baseline is None else os.path.join(folder, baseline),
     )
+
+
+def _is_empty(value: object) -> bool:
+    """Whether something was given that says nothing."""
+    texts = value if isinstance(value, list) else [value]
+    return bool(texts) and all(isinstance(text, str) and not text.strip() for text in texts)
 
 
 def _thresholds(wider: Mapping[str, float], parsed: Mapping[str, float]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary, ref
 
 from pytest_asyncguard.catalog.rows import Call
+from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.calls import on_loop, row_of
 from pytest_asyncguard.probes.holds import Hold, open_holds
 from pytest_asyncguard.probes.roles import Role, Roles, is_library
@@ -85,8 +86,7 @@ class Cast:
     def _known(self, original: object) -> Role | None:
         """The role of what is a double already."""
         if is_mock(original):
-            known = self._mocks.get(id(original))
-            return known[1] if known is not None and known[0]() is original else None
+            return self.direct(original)
         return self._ours.get(original) if type(original) in (FunctionType, Standin) else None
 
     def _cast(self, double: Any, role: Role) -> Any:
@@ -123,8 +123,7 @@ class Cast:
                 answer = double(*args, **kwargs)
             else:
                 answer = on_loop(hold, row, double, args, kwargs)
-            if hold is not None:
-                self.answered(role, answer, hold)
+            self.answered(role, answer)
             return answer
 
         if isinstance(double, FunctionType):
@@ -166,7 +165,7 @@ class Cast:
                 if instead is not None:
                     setattr(namespace, name, instead)
 
-    def answered(self, role: Role, answer: object, hold: Hold) -> None:
+    def answered(self, role: Role, answer: object) -> None:
         """A double with ``role`` was called, and this is what it answered."""
         if answer is None or type(answer) in _DATA:
             return
@@ -179,7 +178,8 @@ class Cast:
             elif self._role(answer) is None:
                 self._remember(answer, product)
         except Exception as error:  # noqa: BLE001 - the guard never breaks a test
-            hold.request.inbox.failed("doubles", error)
+            if (inbox := holds.inbox()) is not None:
+                inbox.failed("doubles", error)
 
     # --- what is called ----------------------------------------------------------------------
 
@@ -189,10 +189,8 @@ class Cast:
         node = mock
         for _ in range(64):
             state = node.__dict__
-            role = None
-            if (known := self._mocks.get(id(node))) is not None and known[0]() is node:
-                role = known[1]
-            elif isinstance(spec := state.get("_spec_class"), type):
+            role = self.direct(node)
+            if role is None and isinstance(spec := state.get("_spec_class"), type):
                 role = self._roles.of_value(spec)
                 role = role.then("__call__") if role is not None else None
             parent = state.get("_mock_new_parent")
@@ -212,6 +210,11 @@ class Cast:
             if sys.modules.get(name) is mock:
                 return Role(module=name)
         return None
+
+    def direct(self, mock: Any) -> Role | None:
+        """The role of a mock that was put in place itself."""
+        known = self._mocks.get(id(mock))
+        return known[1] if known is not None and known[0]() is mock else None
 
     def called(self, mock: Any, hold: Hold, caller: FrameType) -> tuple[Role | None, Call | None]:
         """The role of a mock that is being called, and the row for that."""

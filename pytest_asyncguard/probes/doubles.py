@@ -19,7 +19,7 @@ from typing import Any
 from pytest_asyncguard.catalog import stdlib
 from pytest_asyncguard.catalog.clients import CALLS
 from pytest_asyncguard.catalog.clients.replaced import Client
-from pytest_asyncguard.probes import holds
+from pytest_asyncguard.probes import holds, stdin
 from pytest_asyncguard.probes.calls import on_loop
 from pytest_asyncguard.probes.cast import Cast, is_async
 from pytest_asyncguard.probes.holds import open_holds
@@ -33,7 +33,7 @@ class DoubleProbe:
     name = "doubles"
 
     def __init__(self, clients: Iterable[Client], watch: ImportWatch) -> None:
-        self._roles = Roles((*stdlib.CALLS, *CALLS, stdlib.INPUT, stdlib.SQL_CONNECT), clients)
+        self._roles = Roles((*stdlib.CALLS, *CALLS, stdlib.SQL_CONNECT), clients)
         self._cast = Cast(self._roles)
         self._watch = watch
         self._patcher = Patcher()
@@ -70,6 +70,8 @@ class DoubleProbe:
             instead = self._cast.put(owner, name, original)
             if instead is not None:
                 setattr(owner, name, instead)
+            elif owner is sys and name == "stdin":
+                stdin.watch(sys.stdin)
         except Exception as error:  # noqa: BLE001 - the guard never breaks a test
             self._failed(error)
 
@@ -135,19 +137,20 @@ class DoubleProbe:
         def __call__(self_: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
             __tracebackhide__ = True
             hold = get_hold(get_ident())
-            if hold is None or is_async(self_):
-                return original(self_, *args, **kwargs)
             role = row = None
-            try:
-                role, row = cast.called(self_, hold, sys._getframe(1))
-            except Exception as error:  # noqa: BLE001 - the guard never breaks a test
-                hold.request.inbox.failed(self.name, error)
-            if row is None:
+            if hold is None:
+                role = cast.direct(self_)
+            elif not is_async(self_):
+                try:
+                    role, row = cast.called(self_, hold, sys._getframe(1))
+                except Exception as error:  # noqa: BLE001 - the guard never breaks a test
+                    hold.request.inbox.failed(self.name, error)
+            if hold is None or row is None:
                 answer = original(self_, *args, **kwargs)
             else:
                 answer = on_loop(hold, row, functools.partial(original, self_), args, kwargs)
             if role is not None:
-                cast.answered(role, answer, hold)
+                cast.answered(role, answer)
             return answer
 
         return __call__

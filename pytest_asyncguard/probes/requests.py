@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import types
 from _thread import get_ident
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import ModuleType
@@ -21,54 +22,52 @@ from pytest_asyncguard.probes.patching import ImportWatch, Patcher
 
 ASGIApp = Callable[[Any, Scope, Any, Any], Coroutine[Any, Any, None]]
 
-ENTRIES = (("starlette.applications", "Starlette"), ("starlette.routing", "Router"))
+ENTRIES = (
+    ("starlette.applications", "Starlette"),
+    ("starlette.routing", "Router"),
+    # These have test clients of their own; other apps are seen where a transport calls them.
+    ("litestar.app", "Litestar"),
+    ("quart.app", "Quart"),
+)
 KINDS = ("http", "websocket", "lifespan")
 
 
-class Drive:
-    """Awaits the app's coroutine, holding the loop for its request while it runs."""
-
-    __slots__ = ("coroutine", "request")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, None], request: WatchedRequest) -> None:
-        self.coroutine = coroutine
-        self.request = request
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        __tracebackhide__ = True
-        coroutine, request = self.coroutine, self.request
-        enter, leave = holds.enter, holds.leave
-        value: Any = None
-        error: BaseException | None = None
-        while True:
-            token = current_request.set(request)
-            hold = enter(request, spawned=False)
-            try:
-                if error is None:
-                    awaited = coroutine.send(value)
-                else:
-                    thrown, error = error, None
-                    awaited = coroutine.throw(thrown)
-            except StopIteration as stop:
-                result: None = stop.value
-                return result
-            finally:
-                leave(hold)
-                current_request.reset(token)
-            leaving: GeneratorExit | None = None
-            try:
-                value = yield awaited
-            except GeneratorExit as exit_:
-                leaving = exit_
-            except BaseException as thrown:  # noqa: BLE001 - it is the app's to handle
-                error = thrown
-            # Not in the handler: what the app raises then would come with a context.
-            if leaving is not None:
-                coroutine.close()
-                raise leaving
+@types.coroutine
+def drive(
+    coroutine: Coroutine[Any, Any, None], request: WatchedRequest
+) -> Generator[Any, Any, None]:
+    """Await the app's coroutine, holding the loop for its request while it runs."""
+    __tracebackhide__ = True
+    enter, leave = holds.enter, holds.leave
+    current = current_request
+    send, value = coroutine.send, None
+    while True:
+        token = current.set(request)
+        hold = enter(request, False)
+        try:
+            awaited = send(value)
+        except StopIteration as stop:
+            result: None = stop.value
+            return result
+        finally:
+            leave(hold)
+            current.reset(token)
+            value = None  # an exception that lives on here would be part of a cycle
+        send = coroutine.send
+        leaving: GeneratorExit | None = None
+        try:
+            value = yield awaited
+        except GeneratorExit as exit_:
+            leaving = exit_
+        except BaseException as thrown:  # noqa: BLE001 - it is the app's to handle
+            send, value = coroutine.throw, thrown
+        # Not in the handler: what the app raises then would come with a context.
+        if leaving is not None:
+            coroutine.close()
+            raise leaving
 
 
-stacks.boundary(Drive.__await__)
+stacks.boundary(drive)
 
 
 def watched(original: ASGIApp) -> Callable[..., Awaitable[None]]:
@@ -80,13 +79,13 @@ def watched(original: ASGIApp) -> Callable[..., Awaitable[None]]:
         hold = get_hold(get_ident())
         if hold is not None and hold.request.scopes[-1] is scope:
             return await original(self, scope, receive, send)  # an app within the app
-        request = _begin(self, scope, hold)
+        request = begin(self, scope, hold)
         if request is None:
             return await original(self, scope, receive, send)
         try:
-            return await Drive(original(self, scope, receive, send), request)
+            return await drive(original(self, scope, receive, send), request)
         finally:
-            _end(request)
+            end(request)
 
     __call__.__qualname__ = original.__qualname__
     __call__.__module__ = original.__module__
@@ -95,7 +94,7 @@ def watched(original: ASGIApp) -> Callable[..., Awaitable[None]]:
     return __call__
 
 
-def _begin(app: object, scope: Scope, hold: Hold | None) -> WatchedRequest | None:
+def begin(app: object, scope: Scope, hold: Hold | None) -> WatchedRequest | None:
     """The request that enters here; None where it is being watched already, or is not to be."""
     inbox = holds.inbox()
     if inbox is None or not inbox.enabled:
@@ -114,7 +113,7 @@ def _begin(app: object, scope: Scope, hold: Hold | None) -> WatchedRequest | Non
     return request
 
 
-def _end(request: WatchedRequest) -> None:
+def end(request: WatchedRequest) -> None:
     inbox = request.inbox
     try:
         request.finish(_loop_kind)
@@ -137,7 +136,7 @@ def _loop_kind() -> str:
 
 
 class RequestProbe:
-    """Watches every app whose class is Starlette's, a Router, or a subclass of one."""
+    """Watches every app whose class is one of ``ENTRIES``, or a subclass of one."""
 
     name = "requests"
 

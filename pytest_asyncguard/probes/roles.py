@@ -79,7 +79,10 @@ class Roles:
             if row.rule not in _UNTOLD and "." not in row.target.partition(":")[2]:
                 for text in (row.name, *(t.replace(":", ".") for t in (row.target, *row.also))):
                     self._calls_named.setdefault(text, row)
-        self._clients_named = {row.target.replace(":", "."): row for row in self._clients}
+        self._clients_named: dict[str, Client] = {}
+        for client in self._clients:
+            for text in (client.target.replace(":", "."), client.name):
+                self._clients_named.setdefault(text, client)
         # Where a module itself is the client, by the names of its methods.
         self._whole = {row.name: row for row in self._clients if row.blocking is not None}
         self.packages: Final = {

@@ -161,7 +161,22 @@ def public_name(module: str, function: str) -> str:
         # By identity: httpx sets __module__ of what it exports to its own name.
         if defined is not None and _attribute(package, parts[0]) is defined:
             return ".".join((package, *parts))
+        if "._" in module and (heir := _heir(package, defined)) is not None:
+            return ".".join((package, heir, *parts[1:]))
     return ".".join((module, *parts))
+
+
+def _heir(package: str, base: object) -> str | None:
+    """The nearest class of ``package`` that inherits from a hidden ``base``.
+
+    ``pathlib.Path`` has its methods from ``pathlib._abc.PathBase``, which nobody writes.
+    """
+    heirs = [
+        cls
+        for name, cls in list(vars(sys.modules.get(package, sys)).items())
+        if isinstance(cls, type) and base in cls.__mro__ and not name.startswith("_")
+    ]
+    return min(heirs, key=lambda cls: len(cls.__mro__)).__name__ if heirs else None
 
 
 def _attribute(module: str, name: str) -> object:

@@ -24,15 +24,17 @@ def watched(original: Callable[[Any], None]) -> Callable[[Any], None]:
     current, step, loose = current_request, holds.step, holds.loose
 
     def _run(self: Any) -> None:
-        request = self._context.get(current)
-        if request is None:
-            request = loose[0]
-        elif request.thread != get_ident():
-            request = None
-        if request is None:
-            original(self)
-        else:
+        # Most handles are not a request's: `in` finds that out faster than a call of `get`.
+        context = self._context
+        if current in context:
+            request = context[current]
+            if request is not None and request.thread == get_ident():
+                step(request, original, self)
+                return
+        elif (request := loose[0]) is not None:
             step(request, original, self)
+            return
+        original(self)
 
     return _run
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from pytest_asyncguard.render.github import GithubRenderer
 from pytest_asyncguard.render.gitlab import GitlabRenderer
+from pytest_asyncguard.render.html import HtmlRenderer
 from pytest_asyncguard.render.json import JsonRenderer
 from pytest_asyncguard.render.markdown import MarkdownRenderer
 from pytest_asyncguard.render.protocol import Renderer
@@ -18,6 +19,7 @@ _FORMATS: tuple[Renderer, ...] = (
     GithubRenderer(),
     GitlabRenderer(),
     MarkdownRenderer(),
+    HtmlRenderer(),
 )
 
 RENDERERS: Final[Mapping[str, Renderer]] = {renderer.name: renderer for renderer in _FORMATS}

@@ -11,10 +11,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from pytest_asyncguard import wording
-from pytest_asyncguard.model import Finding, Phase, RouteCount, Severity
+from pytest_asyncguard.model import Finding, Phase, RouteCount, Severity, StackFrame
 from pytest_asyncguard.render.text import HARD, cells, clip, escape, excerpt, wrap
 
 COLOURS: dict[Severity, str] = {"error": "red", "warning": "yellow"}
+FRAMEWORKS = ("fastapi", "starlette")
+WAY = 8
+"""Of a longer way the middle is left out."""
 SHORT = 24
 """A detail of so many columns stands in the headline in any case."""
 
@@ -93,6 +96,45 @@ def whose(tw: Writer, finding: Finding) -> None:
     """A line for each part of the requests that went through here."""
     for part, count in _parts(finding, limit=None):
         _indented(tw, f"{part}, {count} times" if count > 1 else part)
+
+
+def way(tw: Writer, finding: Finding) -> None:
+    """The functions from the endpoint, or whatever part it was, to the line; others are folded."""
+    between = tuple(_between(finding))
+    if not any(frame.project for frame in between):
+        return
+    tw.line("  called through:")
+    folded = 0
+    for index, frame in enumerate(between):
+        inner = WAY // 2 <= index < len(between) - WAY // 2
+        if not frame.project or (inner and len(between) > WAY):
+            folded += 1
+            continue
+        folded = _fold(tw, folded)
+        place(tw, "    ", frame.file, frame.line, frame.function)
+    _fold(tw, folded)
+
+
+def _between(finding: Finding) -> Sequence[StackFrame]:
+    """The stack from where the framework hands over to the function before the blamed one."""
+    stack = finding.stack
+    blamed = (finding.file, finding.line, finding.function)
+    places = [(frame.file, frame.line, frame.function) for frame in stack]
+    if blamed not in places:
+        return ()
+    end = len(places) - 1 - places[::-1].index(blamed)
+    framework = (
+        index + 1
+        for index, frame in enumerate(stack[:end])
+        if not frame.project and any(f"/{name}/" in f"/{frame.file}" for name in FRAMEWORKS)
+    )
+    return stack[max(framework, default=0) : end]
+
+
+def _fold(tw: Writer, number: int) -> int:
+    if number:
+        tw.line(f"    ... {wording.counted(number, 'frame')}")
+    return 0
 
 
 def whose_in_short(tw: Writer, finding: Finding, limit: int) -> None:

@@ -63,8 +63,9 @@ def _finding(finding: Finding) -> str:
         if finding.end_column is not None:
             properties["endColumn"] = finding.end_column
     message = escape(finding.message)
-    if finding.hint:
-        message = f"{message}\n{escape(finding.hint)}"
+    for more in (finding.reason, finding.hint):
+        if more:
+            message = f"{message}\n{escape(more)}"
     return _command(finding.severity, properties, f"{finding.code} {finding.rule}", message)
 
 

@@ -127,6 +127,8 @@ def _details(finding: Finding) -> str:
     if finding.source and finding.source.strip():
         lines.append(f"{code(finding.source.strip())}\n")
     items = []
+    if finding.reason:  # of a new one: its entry in the baseline has expired
+        items.append(told(finding.reason))
     if finding.hint:
         items.append(f"instead: {told(finding.hint)}")
     if finding.detail and finding.detail not in _call(finding):

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from posixpath import join, normpath
 
-from pytest_asyncguard.model import Finding, RunReport
+from pytest_asyncguard.model import Finding, RunReport, Summary
 from pytest_asyncguard.render.text import escape
+from pytest_asyncguard.wording import counted
 
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
 
@@ -28,6 +29,28 @@ def sentences(finding: Finding) -> str:
     if finding.hint:
         parts = [f"{parts[0]}.", escape(finding.hint)]
     return " ".join(parts)
+
+
+def headline(report: RunReport) -> str:
+    """The verdict in a few words."""
+    summary = report.summary
+    kinds = [
+        counted(count, noun)
+        for count, noun in ((summary.errors, "error"), (summary.warnings, "warning"))
+        if count
+    ]
+    if kinds:
+        number = summary.errors + summary.warnings
+        verb = "blocks" if number == 1 else "block"
+        return f"{counted(number, 'place')} {verb} the event loop ({', '.join(kinds)})"
+    if summary.verdict == "nothing-watched":
+        return "no request was watched"
+    new = "new " if summary.baselined or summary.ignored else ""
+    return f"no {new}blocking call in {counted(report.run.requests, 'request')}"
+
+
+def exercised(summary: Summary) -> str:
+    return f"{summary.exercised} of {counted(summary.endpoints, 'endpoint')} exercised"
 
 
 def seen_from_above(report: RunReport, folder: str) -> RunReport:

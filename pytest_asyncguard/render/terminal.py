@@ -19,6 +19,7 @@ from pytest_asyncguard.render.finding import (
     instead,
     listed,
     place,
+    way,
     what,
     where,
     whose,
@@ -120,6 +121,7 @@ class FailureText:
             what(tw, finding, prefix)
             where(tw, finding, source=True)
             whose(tw, finding)
+            way(tw, finding)
             instead(tw, finding)
 
     def __str__(self) -> str:
@@ -192,6 +194,8 @@ def _site(tw: Writer, finding: Finding, verbosity: int) -> None:
     what(tw, finding, f"{finding.severity} ")
     where(tw, finding, source=True)
     whose(tw, finding)
+    if verbosity == 1:
+        way(tw, finding)
     instead(tw, finding)
     shown = finding.tests if verbosity > 1 else finding.tests[:TESTS]
     if shown:

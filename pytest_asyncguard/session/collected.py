@@ -10,6 +10,8 @@ import pytest
 
 from pytest_asyncguard import transport
 from pytest_asyncguard.model import Endpoint, Exercise, Finding, ProbeState, Spread
+from pytest_asyncguard.render import terminal
+from pytest_asyncguard.suppress.unused import Place
 from pytest_asyncguard.transport import ATTRIBUTE, Telling
 
 FAILED_BY_US = "failed"
@@ -21,21 +23,27 @@ COUNTS = "counts"
 class Collected:
     """A plugin of its own, registered where the run is reported."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, strict: bool) -> None:
+        self._strict = strict
         self.findings: list[Finding] = []
         self.endpoints: dict[tuple[str, str], Endpoint] = {}
         self.requests = 0
         self.loops: set[str] = set()
         self.workers: set[str] = set()
         self.tests: set[str] = set()
-        self.probes: tuple[ProbeState, ...] = ()
         self.inactive: str | None = None
         self.failing: set[str] = set()
         self.partial: set[str] = set()
+        self.ran: set[Place] = set()
+        self.used: set[Place] = set()
+        self.unwatched = False
         self.failures = 0
+        self._probes: dict[str, ProbeState] = {}
         self._exercised: defaultdict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
+        self._threads: dict[str, float] = {}
         self._tests_of: defaultdict[str, set[str]] = defaultdict(set)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
             self.tests.add(report.nodeid)
@@ -47,6 +55,10 @@ class Collected:
         if data is not None:
             telling = transport.load(data)
             self._add(telling, report.nodeid)
+            if data.get(FAILED_BY_US) and isinstance(report.longrepr, str):
+                # xdist sends text; the others want to know where it was, and what in short.
+                guilty = (each for each in telling.findings if counts(each, strict=self._strict))
+                report.longrepr = terminal.failure_text(guilty)  # type: ignore[assignment]
             if data.get(COUNTS):
                 self.failing.update(finding.fingerprint for finding in telling.findings)
 
@@ -56,7 +68,7 @@ class Collected:
 
     def pytest_warning_recorded(self, warning_message: Any) -> None:
         if warning_message.category.__name__ == "AsyncguardInternalWarning":
-            self.partial.add("a part of the guard failed")
+            self.unwatched = True
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
@@ -69,13 +81,23 @@ class Collected:
         self.findings.extend(telling.findings)
         self.requests += telling.requests
         self.loops.update(telling.loops)
-        self.probes = telling.probes or self.probes
+        for probe in telling.probes:
+            if probe.name not in self._probes or not probe.active:  # failed in one, failed in all
+                self._probes[probe.name] = probe
         self.inactive = telling.inactive or self.inactive
+        self.ran.update(telling.ran)
+        self.used.update(telling.used)
         for endpoint in telling.endpoints:
             self.endpoints.setdefault((endpoint.route, endpoint.function), endpoint)
         for route, (count, held) in telling.exercised.items():
             _count(self._exercised[route], count, held)
-            self._tests_of[route].add(test)
+            if count:
+                self._tests_of[route].add(test)
+        _keep_longest(self._threads, telling.threads)
+
+    @property
+    def probes(self) -> tuple[ProbeState, ...]:
+        return tuple(self._probes.values())
 
     def exercises(self) -> dict[str, Exercise]:
         return {
@@ -83,14 +105,21 @@ class Collected:
                 requests=int(count),
                 tests=tuple(sorted(self._tests_of[route])),
                 held_seconds=Spread(max=most, total=total),
+                thread_seconds=self._threads.get(route, 0.0),
             )
             for route, (count, most, total) in self._exercised.items()
         }
 
 
+def counts(finding: Finding, *, strict: bool) -> bool:
+    """Whether a test fails for it."""
+    return finding.status == "new" and (finding.severity == "error" or strict)
+
+
 def joined(tellings: Iterable[Telling], findings: tuple[Finding, ...]) -> Telling:
     """Several tellings of one test as one, with these findings in the place of theirs."""
     exercised: defaultdict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
+    threads: dict[str, float] = {}
     endpoints: list[Endpoint] = []
     loops: set[str] = set()
     probes: tuple[ProbeState, ...] = ()
@@ -98,6 +127,7 @@ def joined(tellings: Iterable[Telling], findings: tuple[Finding, ...]) -> Tellin
     for telling in tellings:
         for route, (count, held) in telling.exercised.items():
             _count(exercised[route], count, held)
+        _keep_longest(threads, telling.threads)
         endpoints += telling.endpoints
         loops.update(telling.loops)
         requests += telling.requests
@@ -109,12 +139,18 @@ def joined(tellings: Iterable[Telling], findings: tuple[Finding, ...]) -> Tellin
             route: (int(count), Spread(max=most, total=total))
             for route, (count, most, total) in exercised.items()
         },
+        threads=threads,
         endpoints=tuple(endpoints),
         requests=requests,
         loops=tuple(sorted(loops)),
         probes=probes,
         inactive=inactive,
     )
+
+
+def _keep_longest(kept: dict[str, float], told: Mapping[str, float]) -> None:
+    for route, seconds in told.items():
+        kept[route] = max(kept.get(route, 0.0), seconds)
 
 
 def _count(row: list[float], count: int, held: Spread) -> None:

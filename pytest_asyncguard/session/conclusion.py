@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from pytest_asyncguard import __version__, baseline, census, collect, gate, options
 from pytest_asyncguard.gate import Demands
@@ -13,6 +14,10 @@ from pytest_asyncguard.session import files
 from pytest_asyncguard.session.collected import Collected
 from pytest_asyncguard.session.known import Known
 from pytest_asyncguard.suppress import project_files
+from pytest_asyncguard.suppress.unused import unused
+
+SHOWN: Final = 10
+"""How many expired entries the terminal names."""
 
 
 class Conclusion:
@@ -30,7 +35,11 @@ class Conclusion:
         self._baseline = known.baseline()
         self._findings = known.accept(self._baseline.mark(collect.merge(collected.findings)))
         # A test that failed may not have come as far as the call.
-        self._unsure = [*partial, *(["tests failed"] if collected.failures else [])]
+        self._unsure = [
+            *partial,
+            *(["tests failed"] if collected.failures else []),
+            *(["not everything could be watched"] if collected.unwatched else []),
+        ]
         self._partial = partial
         # Nobody looked for what a rule would find that is switched off.
         off = [e for e in self._baseline.unseen() if settings.rule.get(e.rule) == "off"]
@@ -57,7 +66,11 @@ class Conclusion:
             summary=replace(summary, blocking=sum(row.verdict == "blocks" for row in rows)),
             findings=self._findings,
             endpoints=tuple(row for row in rows if row.verdict != "unexercised" or row in counted),
-            unused_ignores=(self._known.project.unused(collected.findings, rows) if sure else ()),
+            unused_ignores=(
+                unused(self._known.project, collected.ran, collected.used, settings.rule)
+                if sure
+                else ()
+            ),
             stale_baseline=(
                 tuple(sorted(entry.fingerprint for entry in self._unseen))
                 if sure and not settings.update_baseline
@@ -79,6 +92,17 @@ class Conclusion:
                 f"partial run ({', '.join(self._partial)}): "
                 "it is not judged by how many endpoints it exercised"
             )
+
+    @property
+    def expired(self) -> Sequence[str]:
+        """A line for each of the first findings whose entry in the baseline has expired."""
+        said = [
+            f"{each.file}:{each.line}: {each.code} {each.rule}: {each.reason}"
+            for each in self._findings
+            if each.status == "new" and each.reason is not None
+        ]
+        more = len(said) - SHOWN
+        return said if more <= 0 else [*said[:SHOWN], f"{more} more have expired in the baseline"]
 
     @property
     def demands(self) -> Demands:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -15,8 +15,10 @@ from pytest_asyncguard import baseline, options
 from pytest_asyncguard.baseline import Baseline, BaselineError, Entry
 from pytest_asyncguard.model import Finding
 from pytest_asyncguard.options import Settings
-from pytest_asyncguard.session import files
+from pytest_asyncguard.session import answers, files
 from pytest_asyncguard.suppress import Project, suppress
+
+ALLOWANCES = "pytest_asyncguard_allowances"
 
 Patterns = Mapping[str, str | None]
 
@@ -29,13 +31,21 @@ class Known:
     """
 
     def __init__(
-        self, settings: Settings, config: pytest.Config, given: Mapping[str, Any] | None = None
+        self,
+        settings: Settings,
+        config: pytest.Config,
+        warn: Callable[[str], None],
+        given: Mapping[str, Any] | None = None,
     ) -> None:
         self._settings = settings
-        self._config = config
+        self._asked = answers.Asked(config, warn)
         self._rootdir = str(config.rootpath)
         self.project = Project(partial(files.source, self._rootdir))
-        self._from_hooks = self._allowances()
+        self._from_hooks = {
+            pattern: reason
+            for line in answers.items(config, ALLOWANCES)
+            for pattern, reason in options.pattern_lines(line, ALLOWANCES).items()
+        }
         if given is None:
             self.today = datetime.now(UTC).date()
             self.entries = self._read()
@@ -43,14 +53,6 @@ class Known:
             self.today = date.fromisoformat(given["today"])
             self.entries = [Entry(**entry) for entry in given["baseline"]]
         self._baseline = self.baseline()
-
-    def _allowances(self) -> Patterns:
-        hook = "pytest_asyncguard_allowances"
-        found: dict[str, str | None] = {}
-        for answer in getattr(self._config.hook, hook)(config=self._config):
-            for line in [answer] if isinstance(answer, str) else answer:
-                found.update(options.pattern_lines(line, hook))
-        return found
 
     def _read(self) -> Iterable[Entry]:
         path, update = self._settings.baseline, self._settings.update_baseline
@@ -88,13 +90,7 @@ class Known:
         """The finding of a test with its status. ``allowed``, the nearest first, is the test's."""
         finding = suppress(finding, self.project, *allowed, self._from_hooks)
         if finding.status == "new":
-            answer = self._config.hook.pytest_asyncguard_finding(
-                config=self._config, finding=finding
-            )
-            if isinstance(answer, str):
-                finding = replace(finding, status="ignored", reason=answer)
-            elif answer is not None:
-                finding = answer
+            finding = self._asked.about(finding)
         return self.accept(self._baseline.mark((finding,)))[0]
 
     def accept(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:

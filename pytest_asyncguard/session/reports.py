@@ -30,12 +30,13 @@ class Reports:
     """
 
     def __init__(
-        self, settings: Settings, formats: Iterable[ReportFormat], rootdir: str, folder: str
+        self, settings: Settings, formats: Mapping[str, ReportFormat], rootdir: str, folder: str
     ) -> None:
-        self._formats = {each.name: each for each in formats}
+        self._formats = formats
         self._rootdir = rootdir
         self._folder = folder
         self.written: list[str] = []
+        self.printed = ""
         on_github = settings.github and os.environ.get("GITHUB_ACTIONS") == "true"
         asked = [report for report in settings.report if report.format != "junit"]
         if on_github and not any(report.format == "github" for report in asked):
@@ -65,17 +66,18 @@ class Reports:
         return os.path.join(self._folder, path)
 
     def write(self, report: RunReport) -> dict[str, str]:
-        """Write every file that can be written, and return why the others could not."""
+        """Make all that can be made, write the files, and return why the others could not."""
         failed: dict[str, str] = {}
         for item in self._asked:
-            if item.path is None:
-                continue
             try:
-                files.write(self._place(item.path), self._render(item.format, report))
+                text = self._render(item.format, report)
+                if item.path is None:
+                    self.printed += text
+                else:
+                    files.write(self._place(item.path), text)
+                    self.written.append(item.path)
             except Exception as error:  # noqa: BLE001 - the others are written all the same
-                failed[item.path] = _why(error)
-            else:
-                self.written.append(item.path)
+                failed[item.path or item.format] = _why(error)
         if self._step_summary is not None:
             moved = self._moved(report, "GITHUB_WORKSPACE")
             try:
@@ -85,14 +87,11 @@ class Reports:
                 failed["the step summary"] = _why(error)
         return failed
 
-    def printed(self, report: RunReport) -> str:
-        """Those that go to standard output."""
-        return "".join(
-            self._render(item.format, report) for item in self._asked if item.path is None
-        )
-
     def _render(self, name: str, report: RunReport) -> str:
-        return self._formats[name].render(self._moved(report, ROOTS.get(name, "")))
+        text: object = self._formats[name].render(self._moved(report, ROOTS.get(name, "")))
+        if not isinstance(text, str):
+            raise TypeError(f"render() gave {type(text).__name__}, and not text")
+        return text
 
     def _moved(self, report: RunReport, variable: str) -> RunReport:
         top = os.environ.get(variable)

@@ -12,7 +12,8 @@ from pytest_asyncguard.guard import Guard
 from pytest_asyncguard.model import Finding
 from pytest_asyncguard.options import Settings
 from pytest_asyncguard.render import junit, terminal
-from pytest_asyncguard.session.collected import COUNTS, FAILED_BY_US, joined
+from pytest_asyncguard.session.collected import COUNTS, FAILED_BY_US, counts, joined
+from pytest_asyncguard.session.ignores import Ignores
 from pytest_asyncguard.session.known import Patterns
 from pytest_asyncguard.transport import ATTRIBUTE, Telling
 
@@ -26,10 +27,19 @@ class Tests:
 
     __test__ = False
 
-    def __init__(self, guard: Guard, settings: Settings, judge: Judge, *, is_worker: bool) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        settings: Settings,
+        judge: Judge,
+        ignores: Ignores,
+        *,
+        is_worker: bool,
+    ) -> None:
         self._guard = guard
         self._settings = settings
         self._judge = judge
+        self._ignores = ignores
         self._is_worker = is_worker
         self._with_junit = any(report.format == "junit" for report in settings.report)
         self._of_test = settings
@@ -51,6 +61,7 @@ class Tests:
             self._wrong = str(error)
         self._item = item
         self._forget()
+        self._ignores.look()
         self._guard.begin(item.nodeid, self._of_test)
 
     def report(self, report: pytest.TestReport) -> None:
@@ -69,7 +80,8 @@ class Tests:
         last = report.when == "teardown"
         self._fetch(last=last)
         findings = self._judged(self._pending)
-        telling = joined(self._pending, findings)
+        ran, used = self._ignores.take()
+        telling = replace(joined(self._pending, findings), ran=ran, used=used)
         self._pending = []
         self._told += findings
         if findings:
@@ -81,7 +93,7 @@ class Tests:
         data = transport.dump(telling)
         setattr(report, ATTRIBUTE, data)
         data[COUNTS] = self._of_test.mode != "report"
-        guilty = [finding for finding in findings if self._counts(finding)]
+        guilty = [each for each in findings if counts(each, strict=self._of_test.strict)]
         if guilty and self._of_test.mode == "fail-tests":
             data[FAILED_BY_US] = self._fail(report, guilty)
             data[COUNTS] = not (report.skipped and hasattr(report, "wasxfail"))
@@ -105,9 +117,6 @@ class Tests:
         elif hasattr(report, "wasxfail"):
             report.outcome = "skipped"  # likewise
         return False
-
-    def _counts(self, finding: Finding) -> bool:
-        return finding.status == "new" and (finding.severity == "error" or self._of_test.strict)
 
     def _set_properties(self, report: pytest.TestReport, ours: list[tuple[str, str]]) -> None:
         if not self._with_junit or self._item is None:
@@ -149,7 +158,9 @@ class Tests:
         self._pending.append(self._guard.tell(last=last))
 
     def _judged(self, tellings: list[Telling]) -> tuple[Finding, ...]:
-        found = (finding for telling in tellings for finding in telling.findings)
+        found = [finding for telling in tellings for finding in telling.findings]
+        for finding in found:
+            self._ignores.note(finding)
         return collect.merge(
             finding
             if finding.status == "ignored"  # it was expected

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from pytest_asyncguard.model import CensusRow, Endpoint, Finding, Frame, StackFrame, UnusedIgnore
+from pytest_asyncguard.model import Endpoint, Finding, Frame, StackFrame
 from pytest_asyncguard.origin import project_frame
 from pytest_asyncguard.suppress.comments import Comments, Ignore, parse
-from pytest_asyncguard.suppress.unused import ran
 
 
 class Project:
@@ -48,38 +47,6 @@ class Project:
     def errors(self, files: Iterable[str]) -> tuple[str, ...]:
         """What is wrong with the comments in these files."""
         return tuple(error for file in sorted(set(files)) for error in self.of(file).errors)
-
-    def unused(
-        self, findings: Iterable[Finding], endpoints: Iterable[CensusRow]
-    ) -> tuple[UnusedIgnore, ...]:
-        """The comments whose line ran on the loop, and that covered nothing.
-
-        ``findings`` are those of each test. Only what is known to have run is told; about all other
-        comments a run says nothing.
-        """
-        used: set[Ignore] = set()
-        lines: dict[str, set[int]] = {}
-        entered: dict[str, set[int]] = {}
-        findings = tuple(findings)
-        for finding in findings:
-            if (ignore := self.covering(finding)) is not None:
-                used.add(ignore)
-            for frame in finding.stack:
-                if frame.project:
-                    lines.setdefault(frame.file, set()).add(frame.line)
-        for row in endpoints:
-            if row.kind == "async" and row.requests and row.file is not None and row.line:
-                entered.setdefault(row.file, set()).add(row.line)
-                # Of a finding that several ways lead to, one stack is left, and all the routes.
-                here = {f.rule for f in findings if any(r.route == row.route for r in f.routes)}
-                used.update(i for i in self.of(row.file).on_def(row.line) if i.names & here)
-        return tuple(
-            UnusedIgnore(file=file, line=ignore.line, rules=ignore.rules, reason=ignore.reason)
-            for file in sorted(lines.keys() | entered.keys())
-            for ignore in self.of(file).ignores
-            if ignore not in used
-            and ran(self.of(file), ignore, lines.get(file, set()), entered.get(file, set()))
-        )
 
 
 def project_files(findings: Iterable[Finding], endpoints: Iterable[Endpoint]) -> set[str]:

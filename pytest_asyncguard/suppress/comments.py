@@ -54,6 +54,10 @@ class Ignore:
         at_the_end = self.line == self.last or end_line is None
         return at_the_end and self.first <= line <= self.last
 
+    def runs_with(self, line: int) -> bool:
+        """Whether it is asked when this line runs: at the end of a statement, for all of it."""
+        return line == self.line or (self.line == self.last and self.first <= line <= self.last)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comments:
@@ -71,6 +75,11 @@ class Comments:
         """Those on the ``def`` of the function in which ``line`` is."""
         if self.ignores and (function := self.function(line)) is not None:
             yield from self.on(function.lineno)
+
+    def heads(self, ignore: Ignore) -> Function | None:
+        """The function on whose ``def`` a comment stands."""
+        function = self.function(ignore.line)
+        return function if function is not None and ignore.runs_with(function.lineno) else None
 
     def function(self, line: int) -> Function | None:
         """The innermost function in which ``line`` is."""

@@ -148,3 +148,154 @@ def _junit(path: Path) -> tuple[dict[str, Outcome], dict[str, str]]:
         # A test whose teardown fails as well has two entries.
         outcomes[name] = "both" if name in outcomes and outcome != outcomes[name] else outcome
     return outcomes, messages
+
+
+# --- a project with a baseline ----------------------------------------------------------------
+
+BASELINE = "asyncguard-baseline.json"
+
+SITES_APP = '''
+    """An app whose endpoints are the functions called ``site_*`` in its modules."""
+
+    import asyncio
+    import glob
+    import importlib
+
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+
+    modules = [importlib.import_module(path[:-3]) for path in sorted(glob.glob("sites_*.py"))]
+
+
+    def endpoint(site):
+        async def call(request):
+            await site()
+            return PlainTextResponse("done")
+
+        return call
+
+
+    routes = {
+        f"/{module.__name__}/{name}": endpoint(site)
+        for module in modules
+        for name, site in vars(module).items()
+        if name.startswith("site_")
+    }
+    app = Starlette(routes=[Route(path, call) for path, call in routes.items()])
+
+
+    def get(path):
+        sent = []
+
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
+            "scheme": "http", "path": path, "raw_path": path.encode(), "root_path": "",
+            "query_string": b"", "headers": [], "client": ("c", 1), "server": ("s", 80),
+        }
+        asyncio.run(app(scope, receive, send))
+        return sent[0]["status"]
+'''
+SITES_TESTS = """
+    import pytest
+
+    from app import get, routes
+
+
+    @pytest.mark.parametrize("path", sorted(routes))
+    def test_site(path):
+        assert get(path) == 200
+"""
+SITE = "\n\nasync def site_{0}():\n    time.sleep(0.0001 * {0})\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    exit_code: int
+    output: str
+    report: dict[str, Any]
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """How many sites are new, baselined and stale."""
+        summary = self.report["summary"]
+        return summary["errors"], summary["baselined"], len(self.report["stale_baseline"])
+
+    @property
+    def failed(self) -> list[str]:
+        lines = self.output.splitlines()
+        return sorted(line.split()[1] for line in lines if line.startswith("FAILED "))
+
+
+class Project:
+    """A folder with an app, its tests and, where there is one, its baseline."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.write("app.py", textwrap.dedent(SITES_APP))
+        self.write("test_app.py", textwrap.dedent(SITES_TESTS))
+        self.write("pytest.ini", f"[pytest]\nasyncguard_baseline = {BASELINE}\n")
+
+    @property
+    def path(self) -> Path:
+        return self.folder / BASELINE
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        entries: list[Any] = json.loads(self.path.read_bytes())["entries"]
+        return [entry for entry in entries if entry != "end"]
+
+    def write(self, name: str, text: str) -> None:
+        (self.folder / name).write_text(text, encoding="utf-8")
+
+    def sites(self, name: str, *numbers: int) -> None:
+        """Write a module with a site for each number."""
+        self.write(name, "import time\n" + "".join(SITE.format(number) for number in numbers))
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        text = (self.folder / name).read_text(encoding="utf-8")
+        assert old in text
+        self.write(name, text.replace(old, new, 1))
+
+    def run(self, *arguments: str, plugins: tuple[str, ...] = ()) -> Ran:
+        (self.folder / "report.json").unlink(missing_ok=True)
+        done = subprocess.run(
+            [
+                *(sys.executable, "-B", "-m", "pytest", f"-p{ASYNCGUARD}"),
+                *(f"-p{name}" for name in plugins),
+                *("-rf", "--asyncguard", "--asyncguard-report=json:report.json", *arguments),
+            ],
+            cwd=self.folder,
+            env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        path = self.folder / "report.json"
+        report = json.loads(path.read_bytes()) if path.exists() else {}
+        return Ran(done.returncode, done.stdout + done.stderr, report)
+
+    def update(self, *arguments: str) -> Ran:
+        return self.run("--asyncguard-update-baseline", *arguments)
+
+
+@pytest.fixture(name="project")
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    for name in ("PYTEST_ADDOPTS", "GITHUB_ACTIONS", "PYTEST_XDIST_WORKER"):
+        monkeypatch.delenv(name, raising=False)
+    return Project(tmp_path)
+
+
+@pytest.fixture(name="small")
+def _small(project: Project) -> Project:
+    """A project with three sites, all of which are in its baseline."""
+    project.sites("sites_a.py", 1, 2, 3)
+    assert project.update().exit_code == 0
+    return project

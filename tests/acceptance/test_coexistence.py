@@ -172,10 +172,10 @@ def test_xdist_shows_the_same(parallel: Run, alone: Run) -> None:
         assert run.stdout.count("asyncguard: wrote report.json") == 1
         assert "asyncguard: 4 places block the event loop (3 errors, 1 warning)" in run.lines
     failed = [
-        {line.split(" - ")[0] for line in run.lines if line.startswith("FAILED")}
-        for run in (parallel, alone)
+        {line for line in run.lines if line.startswith("FAILED")} for run in (parallel, alone)
     ]
     assert failed[0] == failed[1]
+    assert parallel.messages == alone.messages
     assert "asyncguard: fail-tests, threshold 100 ms, scope app" in parallel.lines
 
 
@@ -216,7 +216,7 @@ OPTIONS = {
     "few plugins": ("-pno:logging", "-pno:cacheprovider", "-pno:warnings", "-pno:doctest"),
     "no capture": ("--capture=no",),
     "capture by sys": ("--capture=sys",),
-    "importlib": ("--import-mode=importlib", "-opythonpath=."),
+    "importlib": ("--import-mode=importlib",),
     "plain asserts": ("--assert=plain",),
     "strict": ("--strict-markers", "--strict-config"),
     "few words": ("--tb=no", "-rN"),
@@ -226,7 +226,9 @@ OPTIONS = {
 @pytest.mark.parametrize("name", OPTIONS)
 def test_under_other_options(run_pytest: RunPytest, alone: Run, name: str) -> None:
     """Whatever pytest is told, the findings and the outcomes are the same."""
-    run = run_pytest(FILES, "--asyncguard", *OPTIONS[name])
+    # With importlib as the mode, pytest does not put the tests' own folder on sys.path.
+    files = {**FILES, "pytest.ini": "[pytest]\npythonpath = .\n"}
+    run = run_pytest(files, "--asyncguard", *OPTIONS[name])
     assert_same(run, alone)
     assert "INTERNALERROR" not in run.output
     assert "Traceback" not in run.stderr
@@ -308,3 +310,153 @@ def test_reruns(run_pytest: RunPytest) -> None:
     assert counts == {"GET /block": 2, "GET /other": 1}
     assert {each["rule"] for each in run.of_test("test_once")} == {"sleep", "sync-database"}
     assert run.exit_code == 1
+
+
+# --- other plugins ---------------------------------------------------------------------------
+
+OTHERS: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
+    "randomly": ("pytest_randomly", ("--randomly-seed=7",), {}),
+    "timeout by signal": ("pytest_timeout", ("--timeout=50", "--timeout-method=signal"), {}),
+    "timeout by thread": ("pytest_timeout", ("--timeout=50", "--timeout-method=thread"), {}),
+    "cov": ("pytest_cov.plugin", ("--cov=app", "--cov-branch", "--cov-report="), {}),
+    "cov by sys.monitoring": (
+        "pytest_cov.plugin",
+        ("--cov=app", "--cov-report="),
+        {"COVERAGE_CORE": "sysmon"},
+    ),
+    "django": ("pytest_django.plugin", (), {}),
+}
+"""By name: the module of the plugin, what it is told, and the environment."""
+
+
+def installed(module: str) -> None:
+    if importlib.util.find_spec(module.partition(".")[0]) is None:
+        pytest.skip(f"{module} is not installed")
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_beside_another_plugin(run_pytest: RunPytest, alone: Run, name: str) -> None:
+    """It does its own work, and the report is the same, in the same order."""
+    module, arguments, environment = OTHERS[name]
+    installed(module)
+    run = run_pytest(
+        FILES, "--asyncguard", *arguments, plugins=(GUARD, module), environment=environment
+    )
+    assert_same(run, alone)
+    assert "INTERNALERROR" not in run.output
+    assert (run.folder / ".coverage").exists() is name.startswith("cov")
+
+
+TIMEOUT = """
+    import time
+
+    import app
+    from app import get
+
+
+    def test_before():
+        assert get("/block") == 200
+
+
+    def test_hangs(monkeypatch):
+        monkeypatch.setattr(app, "helper", lambda: time.sleep(60))
+        get("/block")
+
+
+    def test_after():
+        assert get("/file") == 200
+"""
+
+
+def test_a_test_that_times_out(run_pytest: RunPytest) -> None:
+    """It fails for its time; what it and the others have met is there."""
+    installed("pytest_timeout")
+    run = run_pytest(
+        {"app.py": APP, "test_app.py": TIMEOUT},
+        *("--asyncguard", "--timeout=1", "--timeout-method=signal"),
+        plugins=(GUARD, "pytest_timeout"),
+    )
+    assert run.outcomes == {
+        "test_before": "failed",
+        "test_hangs": "failed",
+        "test_after": "passed",
+    }, run.output
+    assert "Timeout" in run.messages["test_hangs"]
+    assert "AG101" in run.messages["test_before"]
+    assert {each["rule"] for each in run.of_test("test_after")} == {"file"}
+    assert run.of_test("test_hangs") != []
+
+
+BLOCKBUSTER = """
+    import asyncio
+
+    import pytest
+    from blockbuster import BlockingError, blockbuster_ctx
+
+    from app import get
+
+
+    @pytest.fixture
+    def blockbuster():
+        with blockbuster_ctx():
+            yield
+
+
+    def test_both(blockbuster):
+        with pytest.raises(BlockingError):
+            get("/block")
+
+
+    def test_clean(blockbuster):
+        assert get("/clean") == 200
+
+
+    def test_after():
+        assert get("/block") == 200
+"""
+
+
+def test_blockbuster(run_pytest: RunPytest) -> None:
+    """It raises into the app what it finds, as before; what it let through is found here."""
+    installed("blockbuster")
+    run = run_pytest({"app.py": APP, "test_app.py": BLOCKBUSTER}, "--asyncguard")
+    assert (run.outcomes["test_clean"], run.outcomes["test_after"]) == ("passed", "failed")
+    assert "BlockingError" not in run.messages.get("test_both", "")
+    assert {each["rule"] for each in run.of_test("test_after")} == {"sleep"}, run.output
+    assert "AsyncguardInternalWarning" not in run.output
+
+
+PYLEAK = """
+    import asyncio
+
+    import pytest
+    from pyleak import no_event_loop_blocking, no_task_leaks
+
+    from app import app
+
+
+    async def ask(path):
+        async def send(message):
+            pass
+
+        scope = {
+            "type": "http", "method": "GET", "path": path, "root_path": "", "query_string": b"",
+            "headers": [],
+        }
+        async with no_task_leaks(action="raise"), no_event_loop_blocking(action="raise"):
+            await app(scope, None, send)
+
+
+    @pytest.mark.parametrize("path", ["/block", "/clean"])
+    def test_both(path):
+        asyncio.run(ask(path))
+"""
+
+
+def test_pyleak(run_pytest: RunPytest) -> None:
+    """It looks at the loop from a thread of its own, and sees no task or stall of ours."""
+    installed("pyleak")
+    run = run_pytest({"app.py": APP, "test_app.py": PYLEAK}, "--asyncguard")
+    assert run.outcomes == {"test_both[/block]": "failed", "test_both[/clean]": "passed"}
+    assert run.messages["test_both[/block]"].startswith("AG101 time.sleep"), run.output
+    assert len(run.findings) == 1

@@ -162,6 +162,13 @@ def test_each_finding_shows_its_line(run: Run) -> None:
             assert 1 <= finding["column"] < finding["end_column"] <= len(line) + 1
 
 
+def test_each_finding_says_what_to_write_instead(run: Run) -> None:
+    """In words of the user's own code, as the table has them."""
+    said = {(each["file"], each["line"]): each["hint"] for each in run.report["findings"]}
+    for row in ROWS:
+        assert said[row.path, row.line].startswith(row.hint), row.marker
+
+
 def test_the_census_has_a_verdict_on_every_endpoint(run: Run) -> None:
     """Blocked, warned of, clean or unexercised: each endpoint as the table has it."""
     verdicts = {route: row["verdict"] for route, row in run.census.items()}

@@ -58,15 +58,15 @@ APP = """
         return (HERE / "page.html").read_text()
 
 
-    class Line(BaseModel):
-        model_config = ConfigDict(defer_build=True)
-        price: float = Field(gt=0)
-        parts: "list[Part]" = []
-
-
     class Part(BaseModel):
         name: str
         size: typing.Literal["S", "M", "L"] = "M"
+
+
+    class Line(BaseModel):
+        model_config = ConfigDict(defer_build=True)
+        price: float = Field(gt=0)
+        parts: list[Part] = []
 
 
     def in_thread():
@@ -250,7 +250,7 @@ APP = """
     @app.get("/traceback")
     async def traceback_():
         try:
-            Line(price=-1)
+            Line.model_validate({"price": -1})
         except ValueError as error:
             traceback.print_exc()
             traceback.TracebackException.from_exception(error, capture_locals=True)

@@ -341,8 +341,11 @@ def _nested(run_pytest: RunPytest) -> Run:
 def test_every_attribute_is_the_object_that_it_was(off: Answer, early: Answer) -> None:
     """A run with the guard changes what a run without it changes, and no more."""
     more = set(early["changed"]) - set(off["changed"])
-    # SQLAlchemy's own note that somebody listened to a class once; it never takes it back.
-    assert {name for name in more if not name.endswith("._has_events")} == set()
+    # SQLAlchemy's own note that somebody listened to a class once, which it never takes back, and
+    # Python's own of a warning: an old TestClient leaves streams open, and when they are collected
+    # is anybody's guess.
+    notes = ("._has_events", ":__warningregistry__")
+    assert {name for name in more if not name.endswith(notes)} == set()
 
 
 def test_the_comparison_can_see(off: Answer, early: Answer, late: Answer) -> None:

@@ -2,283 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-ASYNCGUARD = "pytest_asyncguard.plugin"
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import Project
+
 BASELINE = "asyncguard-baseline.json"
-
-APP = '''
-    """An app whose endpoints are the functions called ``site_*`` in its modules."""
-
-    import asyncio
-    import glob
-    import importlib
-
-    from starlette.applications import Starlette
-    from starlette.responses import PlainTextResponse
-    from starlette.routing import Route
-
-    modules = [importlib.import_module(path[:-3]) for path in sorted(glob.glob("sites_*.py"))]
-
-
-    def endpoint(site):
-        async def call(request):
-            await site()
-            return PlainTextResponse("done")
-
-        return call
-
-
-    routes = {
-        f"/{module.__name__}/{name}": endpoint(site)
-        for module in modules
-        for name, site in vars(module).items()
-        if name.startswith("site_")
-    }
-    app = Starlette(routes=[Route(path, call) for path, call in routes.items()])
-
-
-    def get(path):
-        sent = []
-
-        async def receive():
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def send(message):
-            sent.append(message)
-
-        scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
-            "scheme": "http", "path": path, "raw_path": path.encode(), "root_path": "",
-            "query_string": b"", "headers": [], "client": ("c", 1), "server": ("s", 80),
-        }
-        asyncio.run(app(scope, receive, send))
-        return sent[0]["status"]
-'''
-TESTS = """
-    import pytest
-
-    from app import get, routes
-
-
-    @pytest.mark.parametrize("path", sorted(routes))
-    def test_site(path):
-        assert get(path) == 200
-"""
-SITE = "\n\nasync def site_{0}():\n    time.sleep(0.0001 * {0})\n"
-EACH = 10
-
-
-def sites(*numbers: int) -> str:
-    return "import time\n" + "".join(SITE.format(number) for number in numbers)
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    exit_code: int
-    output: str
-    report: dict[str, Any]
-
-    @property
-    def counts(self) -> tuple[int, int, int]:
-        """How many sites are new, baselined and stale."""
-        summary = self.report["summary"]
-        return summary["errors"], summary["baselined"], len(self.report["stale_baseline"])
-
-    @property
-    def failed(self) -> list[str]:
-        lines = self.output.splitlines()
-        return sorted(line.split()[1] for line in lines if line.startswith("FAILED "))
-
-
-class Project:
-    """A folder with an app, its tests and, where there is one, its baseline."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.write("app.py", textwrap.dedent(APP))
-        self.write("test_app.py", textwrap.dedent(TESTS))
-        self.write("pytest.ini", f"[pytest]\nasyncguard_baseline = {BASELINE}\n")
-
-    @property
-    def path(self) -> Path:
-        return self.folder / BASELINE
-
-    @property
-    def entries(self) -> list[dict[str, Any]]:
-        entries: list[Any] = json.loads(self.path.read_bytes())["entries"]
-        return [entry for entry in entries if entry != "end"]
-
-    def write(self, name: str, text: str) -> None:
-        (self.folder / name).write_text(text, encoding="utf-8")
-
-    def edit(self, name: str, old: str, new: str) -> None:
-        text = (self.folder / name).read_text(encoding="utf-8")
-        assert old in text
-        self.write(name, text.replace(old, new, 1))
-
-    def run(self, *arguments: str, plugins: tuple[str, ...] = ()) -> Ran:
-        (self.folder / "report.json").unlink(missing_ok=True)
-        done = subprocess.run(
-            [
-                *(sys.executable, "-B", "-m", "pytest", f"-p{ASYNCGUARD}"),
-                *(f"-p{name}" for name in plugins),
-                *("-rf", "--asyncguard", "--asyncguard-report=json:report.json", *arguments),
-            ],
-            cwd=self.folder,
-            env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "200"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        path = self.folder / "report.json"
-        report = json.loads(path.read_bytes()) if path.exists() else {}
-        return Ran(done.returncode, done.stdout + done.stderr, report)
-
-    def update(self, *arguments: str) -> Ran:
-        return self.run("--asyncguard-update-baseline", *arguments)
-
-
-@pytest.fixture(name="project")
-def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    for name in ("PYTEST_ADDOPTS", "GITHUB_ACTIONS", "PYTEST_XDIST_WORKER"):
-        monkeypatch.delenv(name, raising=False)
-    return Project(tmp_path)
-
-
-@pytest.fixture(name="small")
-def _small(project: Project) -> Project:
-    """A project with three sites, all of which are in its baseline."""
-    project.write("sites_a.py", sites(1, 2, 3))
-    assert project.update().exit_code == 0
-    return project
-
-
-# --- a history -------------------------------------------------------------------------------
-
-
-def test_a_history(project: Project) -> None:
-    """30 sites, and what becomes of them: the verdict after each step."""
-    for letter, first in (("a", 1), ("b", 11), ("c", 21)):
-        project.write(f"sites_{letter}.py", sites(*range(first, first + EACH)))
-    project.write("pytest.ini", "[pytest]\n")
-
-    # No baseline: every test fails.
-    ran = project.run("-q")
-    assert (ran.exit_code, ran.counts, len(ran.failed)) == (1, (30, 0, 0), 30)
-    assert "asyncguard: 30 places block the event loop (30 errors)" in ran.output
-
-    # Written down.
-    ran = project.update()
-    assert (ran.exit_code, ran.counts, ran.failed) == (0, (0, 30, 0), [])
-    assert f"asyncguard: wrote {BASELINE}: 30 entries, 30 added, 0 removed" in ran.output
-    written = project.path.read_bytes()
-    project.write("pytest.ini", f"[pytest]\nasyncguard_baseline = {BASELINE}\n")
-    ran = project.run()
-    assert (ran.exit_code, ran.counts) == (0, (0, 30, 0))
-    assert "asyncguard: no new blocking call in 30 requests" in ran.output
-
-    # Functions moved, lines put in above, and formatted otherwise.
-    project.write(
-        "sites_a.py",
-        '"""New."""\n\nimport time\n\nSPACE = 1\n'
-        + "".join(SITE.format(n).replace("0.0001 * ", "0.0001  *  ") for n in range(10, 0, -1)),
-    )
-    project.edit(
-        "sites_a.py",
-        "    time.sleep(0.0001  *  7)",
-        "\n    if True:\n\n        time.sleep(0.0001 * 7)",
-    )
-    ran = project.run("--asyncguard-strict")
-    assert (ran.exit_code, ran.counts) == (0, (0, 30, 0))
-    assert project.update().exit_code == 0
-    assert project.path.read_bytes() == written
-
-    # A formatter wraps a call.
-    project.edit("sites_a.py", "time.sleep(0.0001  *  9)", "time.sleep(\n        0.0001 * 9\n    )")
-    ran = project.run("--asyncguard-strict")
-    assert (ran.exit_code, ran.counts) == (0, (0, 30, 0))
-
-    # A file is renamed; what the team wrote goes with it.
-    project.edit(BASELINE, '"reason": null', '"reason": "rewrite in May"')
-    (project.folder / "sites_a.py").rename(project.folder / "sites_z.py")
-    ran = project.run("--asyncguard-strict")
-    assert (ran.exit_code, ran.counts) == (0, (0, 30, 0))
-    assert "30 entries, 0 added, 0 removed, 10 moved" in project.update().output
-    paths = [entry["path"] for entry in project.entries]
-    assert (paths.count("sites_a.py"), paths.count("sites_z.py")) == (0, 10)
-    assert [e["reason"] for e in project.entries if e["reason"]] == ["rewrite in May"]
-
-    # One site is fixed.
-    project.edit("sites_b.py", "time.sleep(0.0001 * 15)", "pass")
-    ran = project.run()
-    assert (ran.exit_code, ran.counts) == (0, (0, 29, 1))
-    assert "1 finding of the baseline not seen" in ran.output
-    ran = project.run("--asyncguard-strict")
-    assert (ran.exit_code, ran.counts) == (1, (0, 29, 1))
-    assert "but 1 finding of the baseline not seen (strict)" in ran.output
-    assert "29 entries, 0 added, 1 removed" in project.update().output
-
-    # It comes back, and another one is added: two tests fail, and no other.
-    project.edit("sites_b.py", "pass", "time.sleep(0.0001 * 15)")
-    project.edit(
-        "sites_c.py",
-        "time.sleep(0.0001 * 25)",
-        "time.sleep(0.0001 * 25)\n    time.sleep(0.0001 * 25)",
-    )
-    ran = project.run()
-    assert (ran.exit_code, ran.counts) == (1, (2, 29, 0))
-    assert ran.failed == [
-        "test_app.py::test_site[/sites_b/site_15]",
-        "test_app.py::test_site[/sites_c/site_25]",
-    ]
-
-
-def test_two_branches(small: Project) -> None:
-    """One fixes a site, the other adds one; the merged baseline fits the merged code."""
-
-    def git(*arguments: str) -> None:
-        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
-        subprocess.run(command, cwd=small.folder, check=True, capture_output=True)
-
-    def commit() -> None:
-        git("add", "sites_a.py", "sites_b.py", BASELINE)
-        git("commit", "--message", "x")
-
-    small.write("sites_b.py", sites(4))
-    small.update()
-    git("init", "--initial-branch=main")
-    commit()
-    git("switch", "--create", "other")
-    small.edit("sites_a.py", "time.sleep(0.0001 * 1)", "pass")
-    assert "3 entries, 0 added, 1 removed" in small.update().output
-    commit()
-    git("switch", "main")
-    small.write("sites_b.py", sites(4, 5))
-    assert small.run().counts == (1, 4, 0)
-    assert "5 entries, 1 added, 0 removed" in small.update().output
-    commit()
-    git("merge", "other")
-    ran = small.run("--asyncguard-strict")
-    assert (ran.exit_code, ran.counts) == (0, (0, 4, 0))
 
 
 # --- partial runs ----------------------------------------------------------------------------
 
 FAILING = "\n\ndef test_fails():\n    assert False\n"
-Prepare = Callable[[Project], None]
+Prepare = Callable[["Project"], None]
 
 
 def nothing(project: Project) -> None: ...
@@ -421,9 +161,10 @@ def date(days: int) -> str:
 
 @pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["one process", "xdist"])
 def test_an_expired_entry_fails(small: Project, workers: list[str]) -> None:
-    """On the day after; the test that meets it fails, an update does not prolong it."""
+    """On the day after; it is told whose it is, and an update does not prolong it."""
     plugins = XDIST if workers else ()
-    small.edit(BASELINE, '"expires": null', f'"expires": "{date(30)}"')
+    old, new = '"reason": null, "owner": null, "expires": null', f'"expires": "{date(30)}"'
+    small.edit(BASELINE, old, f'"reason": "legacy", "owner": "orders team", {new}')
     assert small.run(*workers, plugins=plugins).exit_code == 0
     small.edit(BASELINE, date(30), date(-2))
     ran = small.run(*workers, plugins=plugins)
@@ -431,7 +172,10 @@ def test_an_expired_entry_fails(small: Project, workers: list[str]) -> None:
     assert len(ran.failed) == 1
     assert "(1 error), and 1 has expired in the baseline" in ran.output
     (finding,) = [each for each in ran.report["findings"] if each["status"] == "new"]
-    assert finding["reason"] == f"its entry in the baseline expired on {date(-2)}"
+    why = f"its entry in the baseline expired on {date(-2)} (orders team: legacy)"
+    assert finding["reason"] == why
+    place = f"{finding['file']}:{finding['line']}"
+    assert f"asyncguard: {place}: AG101 sleep: {why}" in ran.output.splitlines()
     before = small.path.read_bytes()
     assert small.update(*workers, *(["-pxdist.plugin"] if workers else [])).exit_code == 1
     assert small.path.read_bytes() == before
@@ -471,7 +215,7 @@ def test_what_cannot_be_read_is_a_usage_error(
     project: Project, content: str, message: str, update: list[str]
 ) -> None:
     """Before a test runs, with line and cause; an update does not write over it."""
-    project.write("sites_a.py", sites(1))
+    project.sites("sites_a.py", 1)
     project.write(BASELINE, content)
     ran = project.run(*update)
     assert ran.exit_code == 4
@@ -513,7 +257,7 @@ def test_a_baseline_that_cannot_be_written_is_a_usage_error(
 def test_an_update_that_fails_loses_nothing(small: Project) -> None:
     """On a full disk the old file stays, whole; the run fails and says why."""
     before = small.path.read_bytes()
-    small.write("sites_a.py", sites(1, 2, 3, 4))
+    small.sites("sites_a.py", 1, 2, 3, 4)
     small.write(
         "full.py",
         "import os\n\n\ndef replace(*paths, real=os.replace):\n"
@@ -534,7 +278,7 @@ def test_an_update_that_fails_loses_nothing(small: Project) -> None:
 
 def test_workers_have_the_baseline_of_the_controller(small: Project) -> None:
     """They need not find the file, and only what is new fails a test."""
-    small.write("sites_b.py", sites(4))
+    small.sites("sites_b.py", 4)
     small.write(
         "conftest.py",
         "import os\n\n\ndef pytest_configure(config):\n"
@@ -550,7 +294,7 @@ def test_workers_have_the_baseline_of_the_controller(small: Project) -> None:
 def test_the_modes_fail_for_what_is_new(small: Project, mode: str) -> None:
     """What is known fails in none of them."""
     assert small.run(f"--asyncguard-mode={mode}").exit_code == 0
-    small.write("sites_b.py", sites(4))
+    small.sites("sites_b.py", 4)
     ran = small.run(f"--asyncguard-mode={mode}")
     assert ran.exit_code == (mode != "report")
     assert len(ran.failed) == (mode == "fail-tests")

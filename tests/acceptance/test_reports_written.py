@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-
-from pytest_asyncguard.cli import main
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Run, RunPytest
@@ -201,29 +198,6 @@ def test_one_report_that_fails_takes_no_other_with_it(run_pytest: RunPytest, mod
     assert set(run.outcomes.values()) == {"passed"}
 
 
-def test_other_plugins_have_formats(run_pytest: RunPytest) -> None:
-    """They come through the door by which the built-in ones come, and may take their place."""
-    conftest = """
-        class Counting:
-            def __init__(self, name):
-                self.name = name
-
-            def render(self, report):
-                return f"{self.name}: {len(report.findings)}\\n"
-
-
-        def pytest_asyncguard_report_formats(config):
-            return [Counting("counts"), Counting("markdown")]
-    """
-    asked = reports("counts", "markdown:a.md", "counts:-")
-    run = run_pytest({**ONE, "conftest.py": conftest}, "--asyncguard", *asked)
-    assert (run.folder / "asyncguard.counts").read_text(encoding="utf-8") == "counts: 1\n"
-    assert (run.folder / "a.md").read_text(encoding="utf-8") == "markdown: 1\n"
-    assert "counts: 1" in run.lines
-    run = run_pytest({**ONE, "conftest.py": conftest}, "--asyncguard", *reports("xml"))
-    assert "where FORMAT is json, sarif, github, gitlab, markdown, counts, junit" in run.stderr
-
-
 def test_the_last_line_is_the_verdict(run_pytest: RunPytest) -> None:
     """Whatever else there is to say stands above it."""
     run = run_pytest(FILES, "--asyncguard", *reports("json:-", "sarif"), "-p", "no:cacheprovider")
@@ -399,99 +373,12 @@ def test_a_test_that_runs_again_has_its_properties_once(run_pytest: RunPytest) -
         *reports("junit"),
         plugins=("pytest_asyncguard.plugin", "pytest_rerunfailures"),
     )
-    assert [len(each) for _, each in properties(run)] == [1, 1, 0], run.output
+    told = [len(each) for _, each in properties(run)]
+    # pytest 7 writes the last attempt alone.
+    assert told == ([1, 1, 0] if len(told) > 1 else [0]), run.output
     assert run.exit_code == 1
     (finding,) = run.findings
     assert (finding["count"], len(finding["tests"])) == (2, 1)
-
-
-# --- the same report, however it was made ----------------------------------------------------
-
-
-def comparable(report: dict[str, Any]) -> dict[str, Any]:
-    """A report without what differs from run to run."""
-
-    def plain(value: Any, key: str = "") -> Any:
-        if isinstance(value, dict):
-            return {name: plain(each, name) for name, each in value.items()}
-        if isinstance(value, list):
-            return [plain(each) for each in value]
-        if key in ("max", "total", "held_seconds") and value is not None:
-            return "measured"
-        return re.split(" (held|blocks) the", value)[0] if key == "message" else value
-
-    made: dict[str, Any] = plain({**report, "run": {}, "settings": {}})
-    return made
-
-
-@pytest.fixture(name="plain", scope="module")
-def _plain(run_pytest: RunPytest) -> Run:
-    """The run in one process."""
-    return run_pytest(FILES, "--asyncguard")
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("-n2",),
-        ("-n4", "--dist=loadscope"),
-        ("-n2", "--dist=loadfile"),
-        ("-n2", "--dist=worksteal"),
-        ("-n0",),
-        ("--tx", "2*popen", "--dist=load"),
-    ],
-    ids=" ".join,
-)
-def test_many_workers_make_the_same_report(
-    run_pytest: RunPytest, plain: Run, arguments: tuple[str, ...]
-) -> None:
-    """In the same order, and as complete."""
-    run = run_pytest(FILES, "--asyncguard", *arguments, plugins=XDIST)
-    assert comparable(run.report) == comparable(plain.report), run.output
-    assert run.report["run"]["complete"]
-    assert run.report["run"]["requests"] == plain.report["run"]["requests"]
-    assert run.exit_code == plain.exit_code == 1
-
-
-def test_shards_that_are_merged_make_the_same_report(
-    run_pytest: RunPytest, plain: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Three machines with a part of the tests each; the verdict is that of one."""
-    parts = []
-    for shard in ("test_a.py", "test_b.py", "test_c.py"):
-        run = run_pytest(FILES, "--asyncguard", shard)
-        assert not run.report["run"]["complete"]
-        parts.append(str(run.folder / "report.json"))
-    monkeypatch.chdir(plain.folder)
-    merged = tmp_path / "all.json"
-    assert main(["merge", *parts, "-o", str(merged), "--complete"]) == 0
-    report = json.loads(merged.read_bytes())
-    assert comparable(report) == comparable(plain.report)
-    assert (report["run"]["requests"], report["run"]["tests"]) == (9, 9)
-    assert main(["gate", str(merged)]) == 1
-
-
-def test_a_worker_that_crashes_loses_nothing_that_was_told(
-    run_pytest: RunPytest, plain: Run
-) -> None:
-    """The findings of the tests that were done are there, and the run is not called complete."""
-    crash = """
-        import os
-        import time
-
-
-        def test_crash():
-            time.sleep(0.5)  # until the other worker has done the rest
-            os._exit(3)
-    """
-    files = {**FILES, "test_z.py": crash}
-    run = run_pytest(files, "--asyncguard", "-n2", plugins=XDIST)
-    assert "crashed while running" in run.stdout, run.output
-    assert not run.report["run"]["complete"]
-    seen, wanted = comparable(run.report), comparable(plain.report)
-    assert seen["findings"] == wanted["findings"]
-    assert seen["endpoints"] == wanted["endpoints"]
-    assert seen["unused_ignores"] == []
 
 
 # --- how much was exercised ------------------------------------------------------------------

@@ -296,7 +296,7 @@ def test_the_summary_in_short(runs: dict[str, Run]) -> None:
 
 
 def test_the_summary_at_length(runs: dict[str, Run]) -> None:
-    """With -v: the source, each route, the tests; with -vv also the way that led there."""
+    """With -v: the source, each route, the way from there, the tests; with -vv the whole stack."""
     verbose, very = ours(runs["verbose"]), ours(runs["very verbose"])
     start = verbose.index(f"  {SHARED}")
     until = verbose.index("", start)
@@ -304,7 +304,7 @@ def test_the_summary_at_length(runs: dict[str, Run]) -> None:
     told = " ".join(" ".join(verbose[start:until]).split())
     assert all(f"GET /again/{number}" in told for number in range(6))
     assert "in 10 tests: test_app.py::test_shared[/again/0]" in told
-    assert "called through" not in told
+    assert re.search(r"called through: app\.py:\d+ in (shared|again) instead: ", told)
     start = very.index(f"  {SHARED}")
     told = " ".join(" ".join(very[start : very.index("", start)]).split())
     assert re.search(r"called through: .* app\.py:\d+ in (shared|again) app\.py:19 in helper", told)

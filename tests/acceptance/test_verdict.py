@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -654,12 +658,127 @@ def test_the_short_summary(kinds: Run) -> None:
     ), kinds.output
 
 
-def test_stop_at_the_first(run_pytest: RunPytest) -> None:
-    """A finding counts for ``-x``; a run that stopped early is not complete."""
-    run = run_suite(run_pytest, "errors", "-x")
+@pytest.mark.parametrize("option", ["-x", "--maxfail=1"])
+def test_stop_at_the_first(run_pytest: RunPytest, option: str) -> None:
+    """A finding counts for it; a run that stopped early is not complete."""
+    run = run_suite(run_pytest, "errors", option)
     assert run.outcomes == {"test_block": "failed"}, run.output
     assert run.exit_code == 1
     assert run.report["run"]["complete"] is False
+
+
+DOCTEST = '''
+    """
+    >>> from app import get
+    >>> get("/block")
+    200
+    """
+
+
+    def clean():
+        """
+        >>> from app import get
+        >>> get("/clean")
+        200
+        """
+'''
+
+
+def test_doctests(run_pytest: RunPytest) -> None:
+    """An example in a docstring or a text file is a test like any other."""
+    text = ">>> from app import get\n>>> get('/block')\n200\n"
+    files = {"app.py": APP, "examples.py": DOCTEST, "examples.txt": text}
+    arguments = ("--doctest-modules", "--doctest-glob=*.txt", "examples.py", "examples.txt")
+    run = run_pytest(files, "--asyncguard", *arguments)
+    assert run.outcomes == {
+        "examples": "failed",
+        "examples.clean": "passed",
+        "examples.txt": "failed",
+    }, run.output
+    assert run.messages["examples.txt"].startswith("AG101 time.sleep at app.py:")
+    (finding,) = run.findings
+    assert finding["tests"] == ["examples.py::examples", "examples.txt::examples.txt"]
+
+
+def test_again_those_that_failed(run_pytest: RunPytest) -> None:
+    """A test that a finding failed is a failed one for ``--lf``; that run is not complete."""
+    script = """
+        import sys
+
+        import pytest
+
+        given = ["-p", "pytest_asyncguard.plugin", "--asyncguard"]
+        pytest.main([*given, "-q", "test_app.py::test_block", "test_app.py::test_clean"])
+        sys.exit(pytest.main([*given, "--lf", "-v", "--asyncguard-report=json:last.json"]))
+    """
+    files = {**FILES, "again.py": script, "test_run.py": "def test_run(): pass"}
+    run = run_pytest(files, "test_run.py", report=False)
+    done = subprocess.run(
+        [sys.executable, "again.py"],
+        cwd=run.folder,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    last = json.loads((run.folder / "last.json").read_bytes())
+    assert (last["run"]["tests"], last["run"]["complete"]) == (1, False), done.stdout
+    assert last["findings"][0]["tests"] == ["test_app.py::test_block"]
+    assert done.returncode == 1
+
+
+# --- runs that prove less ---------------------------------------------------------------------
+
+BROKEN = """
+    import pytest
+
+    import pytest_asyncguard.probes.audit
+
+
+    @pytest.fixture(autouse=True, scope="session")
+    def broken():
+        def fail(*args):
+            raise LookupError("provoked")
+
+        pytest_asyncguard.probes.audit.capture = fail
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code"),
+    [((), 1), (("--asyncguard-mode=report",), 0), (("-n1", "--asyncguard-mode=fail-run"), 1)],
+    ids=["fail-tests", "report", "fail-run with xdist"],
+)
+def test_a_guard_that_fails_on_the_way(
+    run_pytest: RunPytest, arguments: tuple[str, ...], exit_code: int
+) -> None:
+    """The tests keep their outcome; the run says what it did not look for, and fails for it."""
+    run = run_pytest(
+        {**FILES, "conftest.py": BROKEN},
+        *("--asyncguard", "test_app.py::test_file", "test_app.py::test_clean"),
+        *arguments,
+        plugins=("pytest_asyncguard.plugin", "xdist.plugin"),
+    )
+    assert set(run.outcomes.values()) == {"passed"}, run.output
+    assert run.exit_code == exit_code
+    why = "a part of the guard failed (audit: LookupError: provoked)"
+    assert f"but {why}" in said(run)
+    assert not run.report["run"]["complete"]
+    assert [each for each in run.report["run"]["probes"] if not each["active"]] == [
+        {"name": "audit", "active": False, "reason": "LookupError: provoked"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("suite", "exit_code"), [("errors", 1), ("clean", 0)], ids=["errors", "clean"]
+)
+def test_without_a_terminal(run_pytest: RunPytest, suite: str, exit_code: int) -> None:
+    """Nobody tells of the run; the verdict is its exit status, and a report can be printed."""
+    arguments = ("-pno:terminal", "--asyncguard-mode=fail-run", "--asyncguard-report=json:-")
+    run = run_suite(run_pytest, suite, *arguments)
+    assert run.exit_code == exit_code, run.output
+    assert json.loads(run.stdout)["summary"] == run.report["summary"]
 
 
 # --- runs that watch nothing -----------------------------------------------------------------

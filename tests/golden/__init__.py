@@ -37,6 +37,7 @@ from pytest_asyncguard.model import (
 )
 from pytest_asyncguard.render import RENDERERS
 from pytest_asyncguard.render.github import step_summary
+from pytest_asyncguard.render.html import STYLE
 from pytest_asyncguard.render.junit import properties
 from pytest_asyncguard.render.terminal import failure_text, summary
 
@@ -350,6 +351,7 @@ SUFFIXES: Final[Mapping[str, str]] = {
     "github": ".txt",
     "gitlab": ".json",
     "markdown": ".md",
+    "html": ".html",
 }
 
 
@@ -386,6 +388,8 @@ def told_to_ci(form: str, made: RunReport) -> str:
         document = json.loads(text)
         document["runs"][0]["tool"]["driver"]["rules"] = []
         text = json.dumps(document, indent=2) + "\n"
+    if form == "html":
+        text = text.replace(STYLE, "")
     return text
 
 
@@ -399,6 +403,9 @@ def outputs() -> dict[str, str]:
     for name, made in REPORTS.items():
         if new := [finding for finding in made.findings if finding.status == "new"]:
             texts[f"terminal/{name}-failure.txt"] = failed(new)
+    for word, verbosity in VERBOSITIES.items():
+        texts[f"colour/errors-{word}.txt"] = shown(REPORTS["errors"], verbosity, markup=True)
+    texts["colour/errors-failure.txt"] = failed(REPORTS["errors"].findings, markup=True)
     texts["json/errors.json"] = RENDERERS["json"].render(REPORTS["errors"])
     for name, made in TOLD_TO_CI.items():
         for form, suffix in SUFFIXES.items():

@@ -1,16 +1,17 @@
-"""What the probes' tests share: a guard that is installed, and a clock that does as it is told.
+"""What the probes' tests share: loops, a guard that is installed, and a clock that obeys.
 
 Nothing may stay patched when a guard is gone: each test that installs one is held to that.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import importlib.util
 import os
 import sys
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,7 @@ from pytest_asyncguard.guard import Installation
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.clock import ThreadClock
 from pytest_asyncguard.probes.holds import Inbox, RawCall, WatchedRequest, fold
-from pytest_asyncguard.probes.requests import Drive
+from pytest_asyncguard.probes.requests import drive
 from pytest_asyncguard.probes.stacks import RawStack
 
 MS = 1_000_000
@@ -54,6 +55,105 @@ WATCHED_MODULES = (
 )
 
 
+# --- the loops -------------------------------------------------------------------------------
+
+Main = Callable[[], Awaitable[object]]
+Run = Callable[[Main], None]
+
+
+def run_on_asyncio(main: Main) -> None:
+    with asyncio.Runner() as runner:
+        runner.run(main())  # type: ignore[arg-type]
+
+
+def run_with_debug(main: Main) -> None:
+    with asyncio.Runner(debug=True) as runner:
+        runner.run(main())  # type: ignore[arg-type]
+
+
+def run_with_eager_tasks(main: Main) -> None:
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
+        runner.run(main())  # type: ignore[arg-type]
+
+
+def run_on_uvloop(main: Main) -> None:
+    uvloop = sys.modules["uvloop"]
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())  # type: ignore[arg-type]
+
+
+def run_on_trio(main: Main) -> None:
+    sys.modules["trio"].run(main)
+
+
+LOOPS: dict[str, Run] = {
+    "asyncio": run_on_asyncio,
+    "asyncio+debug": run_with_debug,
+    "asyncio+eager": run_with_eager_tasks,
+    "uvloop": run_on_uvloop,
+    "trio": run_on_trio,
+}
+
+
+@pytest.fixture(name="loop_kind", params=LOOPS)
+def _loop_kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of loop that a request may hold, where this interpreter has it."""
+    kind: str = request.param
+    if kind in {"uvloop", "trio"}:
+        pytest.importorskip(kind)
+    if kind == "asyncio+eager" and sys.version_info < (3, 12):
+        pytest.skip("eager tasks are new in Python 3.12")
+    return kind
+
+
+@pytest.fixture(name="run_loop")
+def _run_loop(loop_kind: str) -> Run:
+    """Run an async function on this kind of loop."""
+    return LOOPS[loop_kind]
+
+
+async def checkpoint() -> None:
+    """Suspend once, whatever the loop."""
+    if asyncio._get_running_loop() is None:
+        await sys.modules["trio"].lowlevel.checkpoint()
+    else:
+        await asyncio.sleep(0)
+
+
+async def together(*starts: Main) -> None:
+    """Each in a task of its own, until all are done."""
+    if asyncio._get_running_loop() is None:
+        async with sys.modules["trio"].open_nursery() as nursery:
+            for start in starts:
+                nursery.start_soon(start)
+    else:
+        async with asyncio.TaskGroup() as group:
+            for start in starts:
+                group.create_task(start())  # type: ignore[arg-type]
+
+
+class Anyway:
+    """What a test does on a loop, in words that each of them has."""
+
+    checkpoint = staticmethod(checkpoint)
+    together = staticmethod(together)
+
+    @staticmethod
+    def event() -> Any:
+        """One to wait for and to set."""
+        trio = asyncio._get_running_loop() is None
+        return sys.modules["trio"].Event() if trio else asyncio.Event()
+
+
+@pytest.fixture(name="anyway")
+def _anyway() -> Anyway:
+    return Anyway()
+
+
+# --- the guard -------------------------------------------------------------------------------
+
+
 @dataclass(slots=True)
 class Watched:
     """A run of the guard, as far as the probes know of it.
@@ -69,9 +169,9 @@ class Watched:
     def request(self, **scope: Any) -> WatchedRequest:
         return WatchedRequest(None, {"type": "http", **scope}, self.inbox)
 
-    def drive(self, coroutine: Coroutine[Any, Any, None]) -> Drive:
+    def drive(self, coroutine: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
         """``coroutine`` as the app's part in a request."""
-        return Drive(coroutine, self.request())
+        return drive(coroutine, self.request())
 
     def calls(self) -> list[RawCall]:
         """The known calls of all requests, one for each place and way."""
@@ -99,6 +199,7 @@ def _guard_installed(inbox_open: Watched, monkeypatch: pytest.MonkeyPatch) -> It
     """A run with every probe, after which no module is other than it was before."""
     for name in WATCHED_MODULES:
         importlib.import_module(name)
+    getattr(sys.modules.get("uvloop"), "EventLoopPolicy", None)  # it makes some names on demand
     before = snapshot()
     finders, callbacks = list(sys.meta_path), list(gc.callbacks)
     missing = inbox_open.missing

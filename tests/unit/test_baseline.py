@@ -227,6 +227,21 @@ def test_an_entry_counts_to_the_end_of_its_day(expires: str, status: str) -> Non
     assert known.unseen() == ()
 
 
+@pytest.mark.parametrize(
+    ("owner", "reason", "said"),
+    [("me", "soon", " (me: soon)"), ("me", None, " (me)"), (None, "soon", " (soon)")],
+)
+def test_an_expired_entry_says_what_the_team_wrote(
+    owner: str | None, reason: str | None, said: str
+) -> None:
+    """Who is to be asked, and why it was let in."""
+    known = baseline(
+        [replace(entry_of(finding()), expires="2026-11-21", owner=owner, reason=reason)]
+    )
+    (marked,) = known.mark([finding()])
+    assert marked.reason == f"its entry in the baseline expired on 2026-11-21{said}"
+
+
 def test_a_mark_of_another_run_does_not_count() -> None:
     """A finding is judged by this baseline, not by what a worker made of it."""
     (marked,) = baseline([]).mark([finding(status="baselined", reason="old")])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any
 
 import pytest
@@ -278,13 +279,30 @@ def test_what_the_user_called_directly_has_its_own_name() -> None:
         library("functools:cached_property.__get__"),
         library("asyncio.runners:run"),
         library("anyio._core:run"),
-        replace(library("generated:method"), file="<string>"),
+        replace(library("generated:method"), file="<string>", module=""),
+        library("importlib._bootstrap:_find_and_load"),
     ],
     ids=lambda frame: frame.module,
 )
 def test_what_only_passes_a_call_on_is_not_meant(frame: Frame) -> None:
     """Nobody means ``contextlib`` when he opens a session."""
     assert named(frame, library("driver:connect", "driver.connect")) == "driver.connect"
+
+
+def test_what_reads_the_metadata_of_a_package_is_meant() -> None:
+    """It is no import, though it lives where imports do."""
+    below = library("importlib.metadata:version", "importlib.metadata.version")
+    assert named(below, library("os:listdir")) == "importlib.metadata.version"
+
+
+def test_the_inside_of_a_library_is_not_meant() -> None:
+    """Its first function with a name that is shown; where it has none, the first."""
+    hidden = library("driver.core:Client._retry", "driver.core.Client._retry")
+    special = library("driver.core:Client.__enter__", "driver.core.Client")
+    shown = library("driver.core:Client.fetch", "driver.Client.fetch")
+    assert named(hidden, shown) == "driver.Client.fetch"
+    assert named(special, shown) == "driver.core.Client"
+    assert named(hidden) == "driver.core.Client._retry"
 
 
 def test_a_closure_stands_for_the_function_that_it_decorates() -> None:
@@ -346,6 +364,53 @@ def test_a_method_is_named_after_the_class_that_owns_it(line_of: Any) -> None:
     below = library("redis.commands.core:BasicKeyCommands.get", "redis.commands.core.X.get")
     owned = {"call": "redis.Redis.execute_command", "owned": True}
     assert named(below, line=line, **owned) == "redis.Redis.get"
+
+
+def test_a_method_that_the_line_does_not_call_has_its_own_name(line_of: Any) -> None:
+    """``list(cache.scan())`` consumes what that gives, and ``list`` is no method."""
+    line = line_of("r = list(cache.scan())", "list(cache.scan())")
+    below = library("redis.commands.core:ScanCommands.scan", "redis.commands.core.X.scan")
+    owned = {"call": "redis.Redis.execute_command", "owned": True}
+    assert named(below, line=line, **owned) == "redis.Redis.scan"
+
+
+@pytest.fixture(name="stores")
+def _stores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library with a client, its mixin that has two names for a method, and a lock."""
+    made = ModuleType("stores")
+    exec(
+        "class Keys:\n    def incrby(self): ...\n    incr = incrby\n"
+        "class Store(Keys): ...\nclass Lock:\n    def acquire(self): ...\n",
+        vars(made),
+    )
+    monkeypatch.setitem(sys.modules, "stores", made)
+
+
+@pytest.mark.usefixtures("stores")
+def test_another_name_of_a_method_is_the_one_on_the_line(line_of: Any) -> None:
+    """The function has but one."""
+    line = line_of("store.incr('key')", "store.incr('key')")
+    owned = {"call": "stores.Store.execute", "owned": True}
+    assert named(library("stores:Keys.incrby"), line=line, **owned) == "stores.Store.incr"
+
+
+@pytest.mark.usefixtures("stores")
+def test_a_method_of_another_class_is_not_named_after_that_class(line_of: Any) -> None:
+    """A lock is no store, though it works on one."""
+    line = line_of("lock.acquire()", "lock.acquire()")
+    owned = {"call": "stores.Store.execute", "owned": True}
+    below = library("stores:Lock.acquire", "stores.Lock.acquire")
+    assert named(below, line=line, **owned) == "stores.Lock.acquire"
+
+
+@pytest.mark.usefixtures("stores")
+def test_a_dotted_name_is_named_as_it_is_written(line_of: Any) -> None:
+    """Where it leads to something: what it leads to may have another name of its own."""
+    below = library("stores:Keys.incrby", "stores.Keys.incrby")
+    line = line_of("stores.Keys.incr(x)", "stores.Keys.incr(x)")
+    assert named(below, line=line) == "stores.Keys.incr"
+    line = line_of("stores.Keys.decr(x)", "stores.Keys.decr(x)", number=2)
+    assert named(below, line=line) == "stores.Keys.incrby"
 
 
 def test_a_method_of_another_library_is_not_named_after_that_class(line_of: Any) -> None:

@@ -18,6 +18,7 @@ from pytest_asyncguard.model import (
     Endpoint,
     Exercise,
     Finding,
+    Kind,
     Phase,
     RouteCount,
     Spread,
@@ -210,6 +211,66 @@ def test_advice_says_what_the_endpoint_can_do_about_it(
     found = finding("0" * 16, routes=[("GET /", phase) for phase in phases])
     (row,) = tally([replace(endpoint("GET /"), awaits=awaits)], {}, [found])
     assert row.advice == advice
+
+
+def test_what_was_turned_down_every_time_is_not_exercised() -> None:
+    """It was asked for, and nothing of it ran; asked for by HEAD it did."""
+    turned = replace(exercise(0), tests=())
+    (row,) = tally([endpoint("GET /")], {"GET /": turned}, [])
+    assert (row.requests, row.tests, row.verdict) == (0, 0, "unexercised")
+    assert row.advice == "Every request for it was turned down before it ran."
+    (row,) = tally([endpoint("GET /")], {"GET /": turned, "HEAD /": exercise(1)}, [])
+    assert (row.requests, row.verdict, row.advice) == (1, "clean", None)
+
+
+def test_a_dependency_that_blocks_is_the_endpoint_s_trouble_also_where_it_never_ran() -> None:
+    """What is known to block needs no proof."""
+    found = finding("0" * 16, routes=[("GET /", "dependency")])
+    (row,) = tally([endpoint("GET /")], {"GET /": replace(exercise(0), tests=())}, [found])
+    assert (row.requests, row.verdict) == (0, "blocks")
+    assert row.advice == "Blocked by a dependency, not by its own code."
+
+
+@pytest.mark.parametrize(
+    ("kind", "only_returns", "seconds", "advice"),
+    [
+        ("sync", True, 0.001, "It only returns data: as an `async def` it saves"),
+        ("sync", False, 0.999, None),
+        ("sync", False, 1.25, "It kept one of the 40 worker threads for 1.2 s: all share them."),
+        ("async", False, 0.0, None),
+        ("asgi", False, 0.0, None),
+    ],
+)
+def test_a_clean_plain_function_may_be_in_the_wrong_place(
+    kind: Kind, only_returns: bool, seconds: float, advice: str | None
+) -> None:
+    """A thread is wasted on what does nothing, and missed by others where one keeps it."""
+    plain = replace(endpoint("GET /"), kind=kind, awaits=None, only_returns=only_returns)
+    (row,) = tally([plain], {"GET /": replace(exercise(1), thread_seconds=seconds)}, [])
+    assert row.verdict == "clean"
+    assert (row.advice or "")[: len(advice or "")] == (advice or "")
+    assert (row.advice is None) == (advice is None)
+
+
+def test_an_endpoint_that_nobody_asked_for_gets_no_advice() -> None:
+    """What it does is not known."""
+    (row,) = tally([replace(endpoint("GET /"), kind="sync", only_returns=True)], {}, [])
+    assert (row.verdict, row.advice) == ("unexercised", None)
+
+
+def test_a_plain_endpoint_says_whether_it_only_returns() -> None:
+    """An async one has no thread to save, and a class no function of its own."""
+    app = FastAPI()
+    app.get("/plain")(plain)
+    app.add_route("/async", handler)
+    app.router.routes.append(Route("/page", Page))
+    said = {row.route: row.only_returns for row in endpoints(app)}
+    assert said == {
+        "GET /plain": True,
+        "GET /async": False,
+        "GET /page": False,
+        "POST /page": False,
+    }
 
 
 def test_an_endpoint_may_be_the_stream_itself() -> None:

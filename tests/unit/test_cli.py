@@ -14,7 +14,7 @@ from pytest_asyncguard.baseline import entry_of, read, write
 from pytest_asyncguard.catalog.rules import RULES
 from pytest_asyncguard.cli import main, parts
 from pytest_asyncguard.cli.explain import WIDTH, page
-from pytest_asyncguard.model import Finding, ProbeState, Rule, RunReport
+from pytest_asyncguard.model import Finding, ProbeState, Rule, RunReport, StackFrame
 from pytest_asyncguard.options import OPTIONS
 from pytest_asyncguard.render import RENDERERS
 
@@ -268,6 +268,7 @@ def test_what_differs_between_parts_is_told(save: Save, tmp_path: Path) -> None:
     second = part(
         report(), python="3.12.1", packages={"pytest": "9.2.0", "trio": "1"}, probes=(off,)
     )
+    assert merged(save, tmp_path, second, first)["run"]["probes"][0]["active"] is False
     run = merged(save, tmp_path, first, second)["run"]
     assert (run["python"], run["platform"]) == ("3.11.7, 3.12.1", "linux")
     assert run["packages"] == {"pytest": "9.2.0", "trio": "1"}
@@ -292,19 +293,22 @@ def test_a_stale_entry_is_one_that_no_part_saw(save: Save, tmp_path: Path) -> No
 
 def test_unused_ignores_are_told_of_a_complete_whole(save: Save, tmp_path: Path) -> None:
     """None of the parts could; the sources are those in the current folder."""
-    (tmp_path / "example_app" / "routers").mkdir(parents=True)
-    source = "\n" * 11 + "async def handler():\n    await x()  # asyncguard: ignore[sleep] old\n"
-    (tmp_path / "example_app/routers/orders.py").write_text(source, encoding="utf-8")
-    half = part(report(), complete=False)
+    source = "async def f():{}\n\n    time.sleep(1){}\n"
+    comment = "  # asyncguard: ignore[file] old"
+    (tmp_path / "app.py").write_text(source.format("", comment), encoding="utf-8")
+    frame = StackFrame(file="app.py", line=3, function="f", source=None, project=True)
+    once = replace(SLEEP, stack=(frame,), count=1)
+    half = part(report(once), complete=False)
     assert merged(save, tmp_path, half)["unused_ignores"] == []
     assert merged(save, tmp_path, half, arguments="--complete")["unused_ignores"] == [
-        {
-            "file": "example_app/routers/orders.py",
-            "line": 13,
-            "rules": ["sleep"],
-            "reason": "old",
-        }
+        {"file": "app.py", "line": 3, "rules": ["file"], "reason": "old"}
     ]
+    # Whoever stands on a def may have been needed on a way that the report does not show.
+    twice = part(report(once, replace(FILE, count=2)), complete=False)
+    assert len(merged(save, tmp_path, twice, arguments="--complete")["unused_ignores"]) == 1
+    (tmp_path / "app.py").write_text(source.format(comment, ""), encoding="utf-8")
+    assert len(merged(save, tmp_path, half, arguments="--complete")["unused_ignores"]) == 1
+    assert merged(save, tmp_path, twice, arguments="--complete")["unused_ignores"] == []
 
 
 # --- render ----------------------------------------------------------------------------------
@@ -364,11 +368,14 @@ def test_strict_makes_errors_of_warnings(save: Save) -> None:
 
 
 def test_a_blind_guard_fails_here_as_well(save: Save, capsys: Capture) -> None:
-    """That nothing was found proves nothing."""
-    off = (ProbeState(name="calls", active=False, reason="patched away"),)
-    save("a.json", part(report(), probes=off))
+    """That it found nothing proves nothing, and a part that failed would have found more."""
+    off = ProbeState(name="self-check", active=False, reason="patched away")
+    save("a.json", part(report(), probes=(off,)))
     assert main(["gate", "a.json"]) == 1
-    assert "INACTIVE, nothing was watched: calls: patched away" in capsys.readouterr().out
+    assert "INACTIVE, nothing was watched: patched away" in capsys.readouterr().out
+    save("a.json", part(report(), probes=(replace(off, name="calls"),)))
+    assert main(["gate", "a.json"]) == 1
+    assert "but a part of the guard failed (calls: patched away)" in capsys.readouterr().out
 
 
 def test_the_gate_compares_with_a_baseline(save: Save, tmp_path: Path, capsys: Capture) -> None:
@@ -392,7 +399,9 @@ def test_an_expired_entry_fails(save: Save, tmp_path: Path, capsys: Capture) -> 
     (tmp_path / "base.json").write_text(write([entry]), encoding="utf-8")
     save("a.json", report(SLEEP))
     assert main(["gate", "a.json", "--baseline", "base.json"]) == 1
-    assert "(1 error), and 1 has expired in the baseline" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "(1 error), and 1 has expired in the baseline" in told
+    assert "; its entry in the baseline expired on 2020-01-01\n" in told
 
 
 @pytest.mark.parametrize(

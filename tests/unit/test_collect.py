@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_asyncguard.collect import merge, summarize
+from pytest_asyncguard.collect import by_way, merge, summarize
 from pytest_asyncguard.model import (
     CensusRow,
     EndpointVerdict,
@@ -17,6 +17,7 @@ from pytest_asyncguard.model import (
     RouteCount,
     Severity,
     Spread,
+    StackFrame,
     Status,
 )
 
@@ -258,3 +259,14 @@ def test_covered_findings_leave_a_run_clean() -> None:
     """A baseline is there so that a run with nothing new is a clean one."""
     covered = replace(sighting(), status="baselined")
     assert summarize([covered], (), 1, strict=True).verdict == "clean"
+
+
+def test_the_ways_to_a_site_are_kept_apart() -> None:
+    """A comment on one way to a call does not answer for another; both are the same finding."""
+    frame = StackFrame(file="app.py", line=1, function="a", source=None, project=True)
+    ways = [sighting(stack=(frame,)), sighting(stack=(replace(frame, function="b"),))]
+    apart = by_way([*ways, *ways])
+    assert [(each.stack, each.count) for each in apart] == [(each.stack, 2) for each in ways]
+    judged = [replace(apart[0], status="ignored", reason="it is short"), apart[1]]
+    (merged,) = merge(judged)
+    assert (merged.status, merged.reason, merged.count) == ("new", None, 4)

@@ -258,3 +258,10 @@ def test_a_frontend_is_known_by_what_is_left_of_the_path() -> None:
     assert _compat.frontend_prefix(scope) == "/ui"
     assert _compat.frontend_prefix({"path": "/ui", "fastapi": {}}) is None
     assert _compat.frontend_prefix({"path": "/ui"}) is None
+
+
+@pytest.mark.parametrize("errors", [[], ["missing"]])
+def test_errors_are_found_in_whatever_dependencies_are_solved_to(errors: list[str]) -> None:
+    """Old releases of FastAPI return a tuple, new ones an object."""
+    assert _compat.errors_of(SimpleNamespace(errors=errors, values={})) is errors
+    assert _compat.errors_of(({}, errors, None, None, {})) is errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -137,6 +138,52 @@ def test_a_stall_is_named_after_what_took_longer(charge: Charge, rule: str) -> N
     assert (decision.rule.name, decision.severity) == (rule, "error")
 
 
+# --- one call of the user's, one finding -------------------------------------------------------
+
+
+def test_what_a_library_does_for_one_call_is_one_finding() -> None:
+    """It is what tells most of it, and has all the time that was measured."""
+    asked = call(user(), library("sdk:send"), rule="sync-client", charge=ms(cpu=1))
+    waited = call(user(), library("sdk:retry"), rule="sleep", charge=ms(asleep=2))
+    ((kept, _),) = Decider({}).judge([waited, asked], [])
+    assert (kept.rule, kept.charge) == ("sync-client", ms(cpu=1, asleep=2))
+
+
+def test_two_calls_on_one_line_are_two_findings() -> None:
+    """They stand at different columns."""
+    one, other = replace(user(), column=1), replace(user(), column=30)
+    assert judged([call(one, rule="sync-client"), call(other)], []) == [
+        ("sync-client", "error"),
+        ("sleep", "error"),
+    ]
+
+
+def test_two_calls_of_one_rule_are_told_apart_elsewhere() -> None:
+    """Where findings of one place are merged, and not before."""
+    assert judged([call(), call()], []) == [("sleep", "error"), ("sleep", "error")]
+
+
+def test_a_line_that_is_an_error_has_no_warning_besides() -> None:
+    """Whoever mends the one has mended the other; on another line it stands."""
+    asked = call(replace(user(), column=9), rule="sync-client")
+    read, elsewhere = call(rule="file"), call(user(line=4), rule="file")
+    assert judged([read, elsewhere, asked], []) == [("file", "warning"), ("sync-client", "error")]
+
+
+def test_an_error_that_was_made_a_warning_stands_beside_another() -> None:
+    """Whoever lowered a rule wants to see it."""
+    levels: dict[str, Level] = {"sleep": "warning"}
+    calls = [call(replace(user(), column=9)), call(rule="sync-client")]
+    kept = Decider(levels).judge(calls, [])
+    assert [made.severity for _, made in kept] == ["warning", "error"]
+
+
+def test_without_a_line_of_the_project_nothing_is_put_together() -> None:
+    """There is no call of the user's to which it belongs."""
+    calls = [call(library("sdk:send"), rule="sync-client"), call(library("sdk:send"))]
+    assert judged(calls, []) == [("sync-client", "error"), ("sleep", "error")]
+
+
 # --- allowances --------------------------------------------------------------------------------
 
 
@@ -170,6 +217,10 @@ def test_an_allowance_does_not_excuse_the_user_code_below_it() -> None:
     [
         library("pydantic_settings.sources:read"),
         library("inspector:read"),
+        library("importlib.metadata:version"),
+        library("pydantic._internal._validate_call:ValidateCallWrapper.__call__"),
+        library("pluggy._hooks:HookCaller.__call__"),
+        library("importlib.resources:read_text"),
         library("mimetypes:guess_type"),
         library("mimetypes:initialize"),
         library("threading:Thread.join"),

@@ -24,7 +24,7 @@ def test_the_recipes_ask_for_formats_that_there_are() -> None:
     """A recipe is copied, and a wrong name in it fails somebody's build."""
     asked = set(re.findall(r"--asyncguard-report=([a-z]+)", TEXT))
     asked.update(re.findall(r"asyncguard render \S+ --format (\w+)", TEXT))
-    assert asked == {"sarif", "gitlab", "markdown", "junit", "json"}
+    assert asked == {"sarif", "gitlab", "markdown", "html", "junit", "json"}
     assert asked < {*RENDERERS, "junit"}
 
 

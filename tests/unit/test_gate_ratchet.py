@@ -70,6 +70,8 @@ def test_a_partial_run_is_not_asked_for_endpoints() -> None:
     [
         (Demands(expired=1), "1 has expired in the baseline"),
         (Demands(expired=2), "2 have expired in the baseline"),
+        (Demands(broken=["calls: x"]), "a part of the guard failed (calls: x)"),
+        (Demands(broken=["a: x", "b: y"]), "parts of the guard failed (a: x, b: y)"),
         (Demands(wrong=["a.py:1: x"]), "1 ignore comment is wrong"),
         (Demands(wrong=["a.py:1: x"] * 2), "2 ignore comments are wrong"),
         (Demands(unwritten=["a.json (disk full)"]), "a.json (disk full) was not written"),
@@ -90,7 +92,8 @@ def test_each_demand_has_its_words(demands: Demands, clause: str) -> None:
 
 def test_mode_report_fails_for_a_lost_report_only() -> None:
     """Findings are for information there; a file that somebody asked for is not."""
-    assert not judge(report(), "report", demands=Demands(wrong=["x"], expired=1)).failed
+    told = Demands(wrong=["x"], expired=1, broken=["calls: x"])
+    assert not judge(report(), "report", demands=told).failed
     lost = judge(report(), "report", demands=Demands(unwritten=["a.json (disk full)"]))
     assert lost.failed
     assert lost.sentence.startswith("asyncguard: the run fails: ")

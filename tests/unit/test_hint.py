@@ -148,14 +148,106 @@ def test_a_plain_helper_is_awaited_where_it_is_called() -> None:
     )
 
 
-def test_an_expression_that_is_awaited_already_is_unwrapped() -> None:
-    """The frame of a function that awaits stands on its await."""
+def test_what_is_awaited_already_is_not_put_into_a_thread() -> None:
+    """What async code calls back, as SQLAlchemy's ``run_sync`` does, runs on the loop."""
     stack = (
         *framework(ENTRY, RUN_ENDPOINT),
         project("read_items", "    await helper(1)", "await helper(1)", awaits=True),
         project("wrapper", "    work()", "work()", coroutine=False),
     )
-    assert "`await run_in_threadpool(helper, 1)`" in hint_on(stack)
+    assert hint_on(stack).startswith("`wrapper` is called on the loop and cannot await")
+
+
+def test_a_comprehension_is_a_part_of_its_function(tmp_path: Path) -> None:
+    """Up to Python 3.11 it has a frame of its own; its expression may await all the same."""
+    line = "    return [get(one) for one in urls]"
+    stack = (
+        *framework(ENTRY, RUN_ENDPOINT),
+        project("page", line, "[get(one) for one in urls]", awaits=True),
+        project("page", line, "get(one)", coroutine=False),
+    )
+    assert hint_on(stack, twin="await client.get(...), with httpx.AsyncClient") == (
+        "Use `await client.get(...)`, with httpx.AsyncClient, or"
+        " `await run_in_threadpool(get, one)`."
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "body", "words"),
+    [
+        ("file", "    yield read()", "write `async for row in iterate_in_threadpool(rows()):`"),
+        ("file", "    return read()", "have one plain function for the whole loop"),
+        ("sync-database", "    yield read()", "have one plain function for the whole loop"),
+    ],
+)
+def test_a_generator_can_be_gone_through_in_threads(
+    tmp_path: Path, rule: str, body: str, words: str
+) -> None:
+    """Each item in one, but where a connection belongs to the thread that made it."""
+    file = tmp_path / "app.py"
+    source = f"def rows():\n{body}\n\nasync def page():\n    for row in rows():\n        row\n"
+    file.write_text(source)
+    lines = source.splitlines()
+    page = project("page", lines[4], "rows()", awaits=True)
+    helper = project("rows", lines[1], "read()", coroutine=False)
+    stack = (
+        *framework(ENTRY, RUN_ENDPOINT),
+        replace(page, file=str(file), line=5, end_line=5, first_line=4),
+        replace(helper, file=str(file), line=2, end_line=2, first_line=1),
+    )
+    assert words in hint_on(stack, rule=rule)
+
+
+def test_a_lambda_has_no_name() -> None:
+    """What it was given to is called in a thread."""
+    stack = (
+        *framework(ENTRY, RUN_ENDPOINT),
+        project("page", "sorted(rows, key=key)", "sorted(rows, key=key)", awaits=True),
+        project("page.<locals>.<lambda>", "read(row)", "read(row)", coroutine=False),
+    )
+    assert hint_on(stack) == (
+        "A lambda is not async: in `page`, write `await run_in_threadpool(sorted, rows, key=key)`."
+    )
+
+
+def test_a_property_is_read_in_a_thread() -> None:
+    """It has no function that could be named."""
+    stack = (
+        *framework(ENTRY, RUN_ENDPOINT),
+        project("page", "user.avatar", "user.avatar", awaits=True),
+        project("User.avatar", "read(row)", "read(row)", coroutine=False),
+    )
+    assert hint_on(stack) == (
+        "`User.avatar` is not async: in `page`, write"
+        " `await run_in_threadpool(lambda: user.avatar)`."
+    )
+
+
+def test_a_lock_has_an_answer_of_its_own() -> None:
+    """It depends on who shares it."""
+    line = "    lock.acquire()"
+    stack = (*framework(ENTRY, RUN_ENDPOINT), project("f", line, "lock.acquire()", awaits=True))
+    assert "`asyncio.Lock`" in hint_on(stack, rule="blocked-stall")
+    assert "`asyncio.Lock`" not in hint_on(stack, rule="thread-wait")
+
+
+def test_an_asgi_app_stays_async() -> None:
+    """Nobody would run it in a thread."""
+    stack = (
+        *framework(ENTRY, ("starlette.routing", "Mount.handle")),
+        project("Raw.__call__", "work(1)", "work(1)"),
+    )
+    endpoint = replace(ENDPOINT, kind="asgi", function="app.Raw")
+    request = replace(REQUEST, endpoint=endpoint)
+    assert hint_on(stack, request=request) == "Use `await run_in_threadpool(work, 1)`."
+
+
+def test_a_background_callable_that_is_no_task_stays_async() -> None:
+    """A response awaits it, whatever it is."""
+    call = ("starlette.responses", "Response.__call__")
+    stack = (*framework(ENTRY, call), project("Mail.__call__", "work(1)", "work(1)"))
+    assert phase_of(stack, REQUEST, spawned=False) == "background"
+    assert hint_on(stack) == "Use `await run_in_threadpool(work, 1)`."
 
 
 def test_a_callback_has_nobody_above_it_who_could_await() -> None:
@@ -174,13 +266,15 @@ def test_a_task_that_never_awaits_is_none() -> None:
         "`child` never awaits, so as a task it blocks the loop all the same: make it a plain"
         " `def`, and run it with `run_in_threadpool`."
     )
+    assert hint_on(stack, spawned=True, twin="await rest()").endswith("; or use `await rest()`.")
 
 
 def test_a_function_that_needs_the_running_loop_stays_async(tmp_path: Path) -> None:
     """In a worker thread there is no running loop to start a task on."""
     file = tmp_path / "app.py"
     file.write_text("async def read_items():\n    asyncio.create_task(log())\n    work(1)\n")
-    frame = replace(project("read_items", "    work(1)", "work(1)"), file=str(file))
+    frame = project("read_items", "    work(1)", "work(1)")
+    frame = replace(frame, file=str(file), line=3, end_line=3)
     stack = (*framework(ENTRY, RUN_ENDPOINT), frame)
     assert hint_on(stack) == "Use `await run_in_threadpool(work, 1)`."
 

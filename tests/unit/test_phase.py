@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import anyio.from_thread
@@ -32,9 +32,10 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBasic
 from fastapi.testclient import TestClient
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, field_serializer, field_validator
 from starlette.applications import Starlette
 from starlette.authentication import AuthenticationBackend
+from starlette.background import BackgroundTask
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.middleware import Middleware
@@ -364,6 +365,24 @@ def data_that_the_endpoint_has_encoded(app: FastAPI) -> None:
         return JSONResponse(jsonable_encoder(Money()))
 
 
+@case("serialization", "Price.shown")
+def a_serializer_of_the_response_model(app: FastAPI) -> None:
+    @app.get("/", response_model=Price)
+    async def page() -> dict[str, int]:
+        return {"cents": 1}
+
+
+@case("serialization", "shown")
+def an_encoder_of_ones_own(app: FastAPI) -> None:
+    def shown(value: Special) -> str:
+        spot()
+        return "special"
+
+    @app.get("/")
+    async def page() -> JSONResponse:
+        return JSONResponse(jsonable_encoder(Special(), custom_encoder={Special: shown}))
+
+
 @case("stream", "rows")
 def an_async_generator_of_a_response(app: FastAPI) -> None:
     async def rows() -> AsyncIterable[str]:
@@ -429,6 +448,29 @@ def a_background_task(app: FastAPI) -> None:
     async def page(tasks: BackgroundTasks) -> dict[str, str]:
         tasks.add_task(send_mail)
         return {}
+
+
+@case("background", "send_mail")
+def a_background_task_of_a_response(app: FastAPI) -> None:
+    async def send_mail() -> None:
+        spot()
+
+    @app.get("/")
+    async def page() -> Response:
+        return Response(background=BackgroundTask(send_mail))
+
+
+@case("background", "send_mail")
+def a_background_task_of_a_dependency(app: FastAPI) -> None:
+    async def send_mail() -> None:
+        spot()
+
+    async def mailing(tasks: BackgroundTasks) -> None:
+        tasks.add_task(send_mail)
+
+    # Written out, since the annotations of this module are strings.
+    mailing.__annotations__["tasks"] = BackgroundTasks
+    app.get("/")(endpoint_with(mailing))
 
 
 @case("background", "Mail")
@@ -663,6 +705,17 @@ def start_up(app: FastAPI) -> None:
     app.get("/")(endpoint_with(lambda: None))
 
 
+@case("lifespan", "lifespan", only="testclient")
+def shut_down(app: FastAPI) -> None:
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        yield
+        spot()
+
+    app.router.lifespan_context = lifespan
+    app.get("/")(endpoint_with(lambda: None))
+
+
 @case("websocket", "chat", method="WEBSOCKET", only="testclient")
 def a_websocket(app: FastAPI) -> None:
     @app.websocket("/")
@@ -692,6 +745,30 @@ def a_class_based_websocket(app: FastAPI) -> None:
     app.router.routes.append(WebSocketRoute("/", Chat))
 
 
+@case("exception-handler", "on_error", method="WEBSOCKET", only="testclient")
+def a_handler_of_an_exception_of_a_websocket(app: FastAPI) -> None:
+    async def on_error(websocket: WebSocket, error: Exception) -> None:
+        spot()
+        await websocket.close()
+
+    app.add_exception_handler(KeyError, on_error)
+
+    @app.websocket("/")
+    async def chat(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise KeyError
+
+
+@case("middleware", "Timing", method="WEBSOCKET", only="testclient")
+def middleware_around_a_websocket(app: FastAPI) -> None:
+    app.add_middleware(Timing)
+
+    @app.websocket("/")
+    async def chat(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.close()
+
+
 @case("dependency", "current_user", method="WEBSOCKET", only="testclient")
 def a_dependency_of_a_websocket(app: FastAPI) -> None:
     async def current_user() -> AsyncIterable[None]:
@@ -715,6 +792,19 @@ class Item(BaseModel):
     def checked(cls, value: str) -> str:
         spot()
         return value
+
+
+class Price(BaseModel):
+    cents: int
+
+    @field_serializer("cents")
+    def shown(self, value: int) -> str:
+        spot()
+        return str(value)
+
+
+class Special:
+    """What JSON has no word for."""
 
 
 class Timing:
@@ -840,8 +930,8 @@ def places_of(case: Case, client: str) -> set[tuple[str, str | None]]:
         scopes.append(scope)
         await app(scope, receive, send)
 
-    if client == "testclient":
-        drive_by_testclient(entry, case)
+    if client == "testclient" or case.only == "testclient":
+        drive_by_testclient(entry, case, "trio" if client == "trio" else "asyncio")
     else:
         anyio.run(drive_by_transport, entry, case, backend=client)
     wanted = "lifespan" if case.phase == "lifespan" else scopes[-1]["type"]
@@ -852,8 +942,8 @@ def places_of(case: Case, client: str) -> set[tuple[str, str | None]]:
     }
 
 
-def drive_by_testclient(app: Any, case: Case) -> None:
-    client = TestClient(app, raise_server_exceptions=False)
+def drive_by_testclient(app: Any, case: Case, backend: Literal["asyncio", "trio"]) -> None:
+    client = TestClient(app, raise_server_exceptions=False, backend=backend)
     if case.phase == "lifespan":
         with client:
             pass
@@ -877,7 +967,7 @@ async def drive_by_transport(app: Any, case: Case) -> None:
 def test_the_phase_and_its_owner_are_told_from_the_stack(name: str, client: str) -> None:
     """Wherever code of a request can stand, its stack says which part that is, and whose."""
     case = CASES[name]
-    if case.only and client != case.only and (case.only, client) != ("asyncio", "testclient"):
+    if (case.only, client) in (("asyncio", "trio"), ("testclient", "asyncio")):
         pytest.skip(f"needs {case.only}")
     assert places_of(case, client) == {(case.phase, case.owner)}
 
@@ -1082,6 +1172,10 @@ def test_an_app_of_another_framework_is_one_endpoint() -> None:
     stack = written("app:handle", "app:helper")
     assert phase_of(stack, request, spawned=False) == "endpoint"
     assert phase_of(written("litestar.app:Litestar.__call__"), request, spawned=False) == "unknown"
+    # Quart handles each request in a task that it starts.
+    started = written("quart.asgi:ASGIHTTPConnection.handle_request", "app:page")
+    assert phase_of(started, request, spawned=True) == "endpoint"
+    assert phase_of(written("app:child"), request, spawned=True) == "task"
 
 
 def test_what_surrounds_an_app_that_has_the_endpoint_is_middleware() -> None:

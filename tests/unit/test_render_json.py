@@ -26,7 +26,7 @@ def rendered(report: RunReport) -> Any:
 def test_a_renderer_is_found_by_its_name() -> None:
     """The table has each renderer under the name that it gives itself."""
     assert {name: renderer.name for name, renderer in RENDERERS.items()} == {
-        name: name for name in ("json", "sarif", "github", "gitlab", "markdown")
+        name: name for name in ("json", "sarif", "github", "gitlab", "markdown", "html")
     }
 
 

@@ -71,6 +71,14 @@ def test_a_format_renders_every_report_as_text_that_can_be_written(name: str) ->
         RENDERERS[name].render(made).encode()
 
 
+@pytest.mark.parametrize("name", ["github", "markdown", "html"])
+def test_a_finding_that_is_new_again_says_why(name: str) -> None:
+    """Its entry in the baseline has expired, and whoever reads it wants to know whose it was."""
+    why = "its entry in the baseline expired on 2026-11-21 (orders team: legacy)"
+    made = GOLDEN["report"]([replace(GOLDEN["SLEEP"], reason=why)])
+    assert "(orders team: legacy)" in RENDERERS[name].render(made)
+
+
 def test_each_format_has_a_file_of_its_own() -> None:
     """Those that are asked for without a path do not overwrite each other."""
     assert {name: renderer.default_path for name, renderer in RENDERERS.items()} == {
@@ -79,4 +87,5 @@ def test_each_format_has_a_file_of_its_own() -> None:
         "github": None,
         "gitlab": "gl-code-quality-report.json",
         "markdown": "asyncguard.md",
+        "html": "asyncguard.html",
     }

@@ -12,7 +12,7 @@ from _pytest.reports import TestReport
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_asyncguard.model import Finding, Phase, RunReport
+from pytest_asyncguard.model import Finding, Phase, RunReport, StackFrame
 from pytest_asyncguard.render.terminal import failure_text, summary
 from pytest_asyncguard.render.text import (
     ELLIPSIS,
@@ -71,10 +71,10 @@ class Recorder:
 # --- how it reads ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(TEXTS))
+@pytest.mark.parametrize("name", [name for name in OUTPUTS if name[:4] in ("term", "colo")])
 def test_the_output_reads_as_agreed(name: str) -> None:
     """The golden files, at 80 columns; ``python -m tests.golden`` writes them anew."""
-    assert TEXTS[name] == (HERE / name).read_text(encoding="utf-8")
+    assert OUTPUTS[name] == (HERE / name).read_text(encoding="utf-8")
 
 
 def test_every_golden_file_is_compared() -> None:
@@ -212,6 +212,68 @@ def test_verbose_adds_source_tests_and_census() -> None:
     assert "called through" not in verbose
     assert "in FastAPI.__call__" in very
     assert "run with" not in very
+
+
+def test_the_way_to_a_helper_is_shown_and_what_is_not_the_project_s_is_folded() -> None:
+    """From the function that the framework called to the one that called the blamed one."""
+    deep = replace(
+        SLEEP,
+        file="app/mail.py",
+        line=9,
+        function="connect",
+        routes=SLEEP.routes[:1],
+        stack=(
+            frame("app/middleware.py:5 in Timing.__call__"),
+            frame("lib/python3/site-packages/fastapi/routing.py:300 in app", project=False),
+            frame("lib/python3/site-packages/fastapi/routing.py:90 in run", project=False),
+            frame("app/main.py:12 in page"),
+            frame("lib/python3/site-packages/tenacity/retry.py:1 in call", project=False),
+            frame("lib/python3/site-packages/tenacity/retry.py:2 in call", project=False),
+            frame("app/mail.py:20 in send"),
+            frame("lib/python3/site-packages/wrapt/wrappers.py:3 in call", project=False),
+            frame("app/mail.py:9 in connect"),
+            frame("lib/python3/site-packages/smtp/client.py:4 in connect", project=False),
+        ),
+    )
+    way = [
+        "  called through:",
+        "    app/main.py:12 in page",
+        "    ... 2 frames",
+        "    app/mail.py:20 in send",
+        "    ... 1 frame",
+    ]
+    assert way == failed([deep]).splitlines()[5:10]
+    verbose = shown(report([deep]), 1).splitlines()
+    assert way == verbose[verbose.index(way[0]) :][:5]
+    assert "called through" not in shown(report([deep]), 0)
+    assert "retry.py:2 in call" in shown(report([deep]), 2)
+
+
+def test_of_a_long_way_both_ends_are_shown() -> None:
+    """Recursion is told by its beginning and its end."""
+    stack = [frame(f"app/tree.py:{number} in walk") for number in range(20)]
+    deep = replace(SLEEP, file="app/tree.py", line=19, function="walk", stack=tuple(stack))
+    lines = failed([deep]).splitlines()
+    start = lines.index("  called through:") + 1
+    assert [line.strip() for line in lines[start : start + 9]] == [
+        *(f"app/tree.py:{number} in walk" for number in range(4)),
+        "... 11 frames",
+        *(f"app/tree.py:{number} in walk" for number in range(15, 19)),
+    ]
+
+
+def test_what_the_framework_called_itself_has_no_way() -> None:
+    """There is nothing between the two; nor is there where the blamed line is on no stack."""
+    direct = replace(SLEEP, stack=SLEEP.stack)
+    assert "called through" not in failed([direct])
+    elsewhere = replace(direct, line=99)
+    assert "called through" not in failed([elsewhere])
+
+
+def frame(where: str, *, project: bool = True) -> StackFrame:
+    place, function = where.split(" in ")
+    file, line = place.rsplit(":", 1)
+    return StackFrame(file=file, line=int(line), function=function, source=None, project=project)
 
 
 def test_the_census_line_reads_as_promised() -> None:

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -27,10 +28,10 @@ from starlette.routing import Mount, Route, Router
 
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.holds import WatchedRequest, current_request
-from pytest_asyncguard.probes.requests import Drive
+from pytest_asyncguard.probes.requests import drive
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import Watched
+    from tests.unit.conftest import Anyway, Run, Watched
 
 Log = list[object]
 App = Callable[[Log], Coroutine[Any, Any, Any]]
@@ -231,8 +232,61 @@ async def shields(log: Log) -> str:
     return await asyncio.shield(gathers(log))
 
 
-@pytest.mark.parametrize("app", [gathers, times_out, cancels_itself, groups, shields])
-def test_the_loops_own_tools_work_in_a_driven_app(inbox_open: Watched, app: App) -> None:
+async def nurses(log: Log) -> list[int]:
+    import trio
+
+    async def one(number: int) -> None:
+        await trio.lowlevel.checkpoint()
+        log.append(number)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one, 1)
+    await one(2)
+    return [1, 2]
+
+
+async def moves_on(log: Log) -> bool:
+    import trio
+
+    with trio.move_on_after(0.001) as scope:
+        await trio.sleep(10)
+    log.append("late")
+    return bool(scope.cancelled_caught)
+
+
+async def fails_after(log: Log) -> None:
+    import trio
+
+    with trio.fail_after(0.001):
+        await trio.sleep_forever()
+
+
+async def nurses_a_failure(log: Log) -> None:
+    import trio
+
+    async def fail() -> None:
+        raise OSError("from a task")
+
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fail)
+            await trio.sleep(10)
+    except* OSError as errors:
+        log.append([str(error) for error in errors.exceptions])
+
+
+ASYNCIO_LOOPS = ("asyncio", "asyncio+debug", "asyncio+eager", "uvloop")
+TOOLS = (
+    *((loop, app) for loop in ASYNCIO_LOOPS for app in (gathers, times_out, groups, shields)),
+    *((loop, cancels_itself) for loop in ASYNCIO_LOOPS),
+    *(("trio", app) for app in (nurses, moves_on, fails_after, nurses_a_failure)),
+)
+
+
+@pytest.mark.parametrize(("loop_kind", "app"), TOOLS, indirect=["loop_kind"])
+def test_the_loops_own_tools_work_in_a_driven_app(
+    inbox_open: Watched, run_loop: Run, app: App
+) -> None:
     """Futures, time-outs, cancellation and groups depend on what is yielded to the loop."""
 
     def outcome(make: Callable[[Log], Any]) -> Log:
@@ -244,27 +298,31 @@ def test_the_loops_own_tools_work_in_a_driven_app(inbox_open: Watched, app: App)
             except BaseException as error:  # noqa: BLE001 - whatever comes of it
                 log.append(("raised", described(error)))
 
-        asyncio.run(main())
+        run_loop(main)
         return log
 
     assert outcome(lambda log: inbox_open.drive(app(log))) == outcome(app)
 
 
-def test_a_context_variable_that_the_app_sets_is_its_callers_too(inbox_open: Watched) -> None:
+def test_a_context_variable_that_the_app_sets_is_its_callers_too(
+    inbox_open: Watched, run_loop: Run, anyway: Anyway
+) -> None:
     """An await shares the context, and so does a driven one; across suspensions too."""
+    seen: list[int] = []
     variable = contextvars.ContextVar("variable", default=0)
 
     async def app() -> None:
         variable.set(variable.get() + 1)
-        await asyncio.sleep(0)
+        await anyway.checkpoint()
         variable.set(variable.get() + 10)
 
-    async def main() -> int:
+    async def main() -> None:
         variable.set(100)
         await inbox_open.drive(app())
-        return variable.get()
+        seen.append(variable.get())
 
-    assert asyncio.run(main()) == 111
+    run_loop(main)
+    assert seen == [111]
 
 
 def test_an_app_that_is_dropped_is_closed(inbox_open: Watched) -> None:
@@ -322,30 +380,30 @@ def test_a_hold_closes_whatever_the_app_raises(
     async def app() -> None:
         raise error
 
-    coroutine = inbox_open.drive(app()).__await__()
+    coroutine = inbox_open.drive(app())
     with pytest.raises((error, RuntimeError)):
         coroutine.send(None)
     assert not open_hold()
     assert current_request.get() is None
 
 
-def test_tasks_inherit_the_request_and_the_caller_does_not_keep_it(inbox_open: Watched) -> None:
+def test_tasks_inherit_the_request_and_the_caller_does_not_keep_it(
+    inbox_open: Watched, run_loop: Run, anyway: Anyway
+) -> None:
     """What the app starts is the request's; the task that called the app is its own again."""
     seen: list[WatchedRequest | None] = []
 
     async def child() -> None:
         seen.append(current_request.get())
 
-    async def app() -> None:
-        await asyncio.create_task(child())
+    request = inbox_open.request()
 
-    async def main() -> WatchedRequest:
-        request = inbox_open.request()
-        await Drive(app(), request)
-        await asyncio.create_task(child())
-        return request
+    async def main() -> None:
+        await drive(anyway.together(child), request)
+        await anyway.together(child)
 
-    assert [asyncio.run(main()), None] == seen
+    run_loop(main)
+    assert seen == [request, None]
 
 
 def test_time_between_suspensions_is_the_requests_and_the_rest_is_not(
@@ -359,7 +417,7 @@ def test_time_between_suspensions_is_the_requests_and_the_rest_is_not(
         fake_clock.compute(30_000_000)
 
     request = inbox_open.request()
-    driven = Drive(app(), request).__await__()
+    driven = drive(app(), request)
     driven.send(None)
     fake_clock.compute(500_000_000)
     with pytest.raises(StopIteration):
@@ -379,6 +437,15 @@ def requests_of(watched: Watched) -> list[WatchedRequest]:
     ]
 
 
+def sleeps(request: WatchedRequest) -> list[str]:
+    """The known calls of ``request`` that are its own.
+
+    FastAPI reads the source of an endpoint on its first request, and asyncio's debug mode that of
+    whoever starts a task; both are judged later.
+    """
+    return [call.row.name for call in request.calls if call.row.name != "open"]
+
+
 def quiet(watched: Watched) -> int:
     """How many requests were watched of which there is nothing else to tell."""
     return sum(tally.count for tally in watched.inbox.tallies.values())
@@ -390,9 +457,9 @@ async def answer(request: Request) -> Response:
 
 
 async def wait(request: Request) -> Response:
-    await asyncio.sleep(0)
+    await anyio.sleep(0)
     time.sleep(0.001)
-    await asyncio.sleep(0)
+    await anyio.sleep(0)
     return PlainTextResponse("waited")
 
 
@@ -457,9 +524,7 @@ def test_one_request_is_one_whatever_it_passes_through(
     """Apps within apps, and middleware around them, are parts of the request that came in."""
     assert TestClient(make()).get(path).status_code == 200
     (request,) = requests_of(guard_installed)
-    # FastAPI reads the source of an endpoint on its first request; that is judged later.
-    names = [call.row.name for call in request.calls if call.row.name != "open"]
-    assert names == ["time.sleep"]
+    assert sleeps(request) == ["time.sleep"]
 
 
 def test_an_app_that_calls_another_app_makes_two_requests(guard_installed: Watched) -> None:
@@ -485,16 +550,21 @@ def test_an_app_that_calls_another_app_makes_two_requests(guard_installed: Watch
 async def get(app: Any, *paths: str) -> None:
     """Call ``app`` in the task that asks, as httpx's transport does, all paths at once."""
     transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        await asyncio.gather(*map(client.get, paths))
+    async with (
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+        anyio.create_task_group() as group,
+    ):
+        for path in paths:
+            group.start_soon(client.get, path)
 
 
-def test_requests_at_the_same_time_own_their_holds_each(guard_installed: Watched) -> None:
+def test_requests_at_the_same_time_own_their_holds_each(
+    guard_installed: Watched, run_loop: Run
+) -> None:
     """Interleaved on one loop, no call of one is charged to the other."""
-    asyncio.run(get(Starlette(routes=ROUTES), "/wait?1", "/wait?2", "/answer"))
+    run_loop(lambda: get(Starlette(routes=ROUTES), "/wait?1", "/wait?2", "/answer"))
     called = [
-        (request.scopes[0]["path"], [call.row.name for call in request.calls])
-        for request in requests_of(guard_installed)
+        (request.scopes[0]["path"], sleeps(request)) for request in requests_of(guard_installed)
     ]
     assert sorted(called) == [
         ("/answer", ["time.sleep"]),
@@ -503,30 +573,36 @@ def test_requests_at_the_same_time_own_their_holds_each(guard_installed: Watched
     ]
 
 
-def test_a_test_that_calls_the_app_is_free_again(guard_installed: Watched) -> None:
+def test_a_test_that_calls_the_app_is_free_again(guard_installed: Watched, run_loop: Run) -> None:
     """While the app is suspended, and after it has answered, the test's task is its own."""
-    suspended, going_on = asyncio.Event(), asyncio.Event()
-
-    async def waiting(request: Request) -> Response:
-        suspended.set()
-        await going_on.wait()
-        return PlainTextResponse("done")
 
     async def test() -> None:
+        suspended, going_on = anyio.Event(), anyio.Event()
+
+        async def waiting(request: Request) -> Response:
+            suspended.set()
+            await going_on.wait()
+            return PlainTextResponse("done")
+
+        async def later() -> None:
+            await anyio.sleep(0)
+            time.sleep(0.001)
+
         app = Starlette(routes=[Route("/", waiting)])
-        asking = asyncio.create_task(get(app, "/"))
-        await suspended.wait()
-        time.sleep(0.001)
-        going_on.set()
-        await asking
+        async with anyio.create_task_group() as group:
+            group.start_soon(get, app, "/")
+            await suspended.wait()
+            time.sleep(0.001)
+            going_on.set()
         await get(app, "/")
         time.sleep(0.001)
-        asyncio.get_running_loop().call_soon(time.sleep, 0.001)
-        await asyncio.create_task(asyncio.to_thread(time.sleep, 0.001))
+        async with anyio.create_task_group() as group:
+            group.start_soon(later)
+        await anyio.to_thread.run_sync(time.sleep, 0.001)
 
-    asyncio.run(test())
-    assert guard_installed.names() == []
-    assert quiet(guard_installed) == 2
+    run_loop(test)
+    assert [sleeps(request) for request in requests_of(guard_installed) if sleeps(request)] == []
+    assert quiet(guard_installed) + len(requests_of(guard_installed)) == 2
 
 
 def test_a_lifespan_is_watched_as_such(guard_installed: Watched) -> None:

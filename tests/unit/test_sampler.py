@@ -17,10 +17,11 @@ from pytest_asyncguard.options import Settings, read
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.calls import wrap
 from pytest_asyncguard.probes.holds import Hold, WatchedRequest
+from pytest_asyncguard.probes.requests import drive
 from pytest_asyncguard.probes.sampler import INTERVAL_SECONDS, Sampler
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import FakeClock, Watched
+    from tests.unit.conftest import Anyway, FakeClock, Run, Watched
 
 MS = 1_000_000
 INTERVAL = round(INTERVAL_SECONDS * 1e9)
@@ -254,6 +255,34 @@ def test_the_thread_samples_a_hold_as_it_lasts(running: Sampler, inbox_open: Wat
         lambda: until(lambda: holds.open_holds[threading.get_ident()].samples),
     )
     assert hold.samples
+
+
+@pytest.mark.parametrize("spawned", [False, True], ids=["own", "spawned"])
+def test_a_stall_is_sampled_where_it_stands_on_any_loop(
+    guard_installed: Watched, run_loop: Run, anyway: Anyway, functions: Any, spawned: bool
+) -> None:
+    """In a step of the request's own, and in one of a task that it started."""
+    guard_installed.inbox.threshold_ns = 1
+    request = guard_installed.request()
+    stalls: list[Hold] = []
+
+    def stall() -> None:
+        hold = holds.open_holds[threading.get_ident()]
+        assert until(lambda: hold.samples)
+        stalls.append(hold)
+
+    async def child() -> None:
+        await anyway.checkpoint()
+        stall()
+
+    async def main() -> None:
+        holds.watching()
+        await drive(anyway.together(child) if spawned else child(), request)
+
+    run_loop(main)
+    (hold,) = stalls
+    assert all(stall.__qualname__ in functions(stack) for _, stack in hold.samples or ())
+    assert [stall.spawned for stall in request.stalls if stall.samples is hold.samples] == [spawned]
 
 
 def test_sleeping_with_the_gil_is_sleeping(running: Sampler, inbox_open: Watched) -> None:

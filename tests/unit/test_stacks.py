@@ -397,6 +397,22 @@ def test_a_function_is_called_by_the_name_that_its_users_write(function: str, pu
     assert public_name("shop.api.client", function) == public
 
 
+def test_a_method_of_a_hidden_base_is_named_after_the_class_that_has_it() -> None:
+    """Of those that the package shows the nearest one; what is not hidden keeps its own name."""
+    hidden = ModuleType("shop._base")
+    exec("class Base:\n    def send(self): pass", vars(hidden))
+    base = vars(hidden)["Base"]
+    vars(sys.modules["shop"]).update(
+        _Inner=type("_Inner", (base,), {}),
+        Special=type("Special", (type("Sender", (base,), {}),), {}),
+        Sender=type("Sender", (base,), {}),
+    )
+    for name, public in (("shop._base", "shop.Sender.send"), ("shop.base", "shop.base.Base.send")):
+        sys.modules[name] = hidden
+        assert public_name(name, "Base.send") == public
+        del sys.modules[name]
+
+
 @pytest.mark.parametrize(("function", "public"), [("f", "f"), ("<module>", "<module>")])
 def test_without_a_module_a_function_has_its_own_name(function: str, public: str) -> None:
     """Code that was made up at run time is in none."""

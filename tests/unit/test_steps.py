@@ -8,7 +8,7 @@ import functools
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,17 +16,14 @@ import pytest
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.holds import WatchedRequest
 from pytest_asyncguard.probes.patching import ImportWatch
-from pytest_asyncguard.probes.requests import Drive
+from pytest_asyncguard.probes.requests import drive
 from pytest_asyncguard.probes.stacks import Reader
 from pytest_asyncguard.probes.steps_asyncio import AsyncioSteps
 from pytest_asyncguard.probes.steps_trio import TrioSteps
 from pytest_asyncguard.probes.steps_uvloop import UvloopSteps
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import Watched
-
-Main = Callable[[], Awaitable[object]]
-Run = Callable[[Main], None]
+    from tests.unit.conftest import Anyway, Main, Run, Watched
 
 
 def block() -> None:
@@ -42,56 +39,14 @@ async def block_in_task() -> None:
 
 # --- the loops ---------------------------------------------------------------------------------
 
-
-def run_on_asyncio(main: Main) -> None:
-    with asyncio.Runner() as runner:
-        runner.run(main())  # type: ignore[arg-type]
-
-
-def run_with_debug(main: Main) -> None:
-    with asyncio.Runner(debug=True) as runner:
-        runner.run(main())  # type: ignore[arg-type]
-
-
-def run_with_eager_tasks(main: Main) -> None:
-    with asyncio.Runner() as runner:
-        runner.get_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
-        runner.run(main())  # type: ignore[arg-type]
-
-
-def run_on_uvloop(main: Main) -> None:
-    uvloop = sys.modules["uvloop"]
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main())  # type: ignore[arg-type]
-
-
-def run_on_trio(main: Main) -> None:
-    sys.modules["trio"].run(main)
-
-
-LOOPS: dict[str, Run] = {
-    "asyncio": run_on_asyncio,
-    "asyncio+debug": run_with_debug,
-    "asyncio+eager": run_with_eager_tasks,
-    "uvloop": run_on_uvloop,
-    "trio": run_on_trio,
-}
-
-
-@pytest.fixture(name="loop_kind", params=LOOPS)
-def _loop_kind(request: pytest.FixtureRequest) -> str:
-    kind: str = request.param
-    if kind in {"uvloop", "trio"}:
-        pytest.importorskip(kind)
-    if kind == "asyncio+eager" and sys.version_info < (3, 12):
-        pytest.skip("eager tasks are new in Python 3.12")
-    return kind
+LOOPS = ("asyncio", "asyncio+debug", "asyncio+eager", "uvloop", "trio")
+"""The kinds of loop_kind, for what not all of them can do."""
 
 
 @pytest.fixture(name="run")
-def _run(loop_kind: str, guard_installed: Watched) -> Run:
-    """Run an async function on this kind of loop, with every probe installed."""
-    return LOOPS[loop_kind]
+def _run(run_loop: Run, guard_installed: Watched) -> Run:
+    """Run an async function on each kind of loop, with every probe installed."""
+    return run_loop
 
 
 def seen(watched: Watched, *requests: WatchedRequest) -> list[bool]:
@@ -258,34 +213,26 @@ def test_what_a_request_starts_is_part_of_it(
 
 @each_on_its_loops("start", ON_ASYNCIO, ON_TRIO)
 def test_what_a_test_starts_is_nobodys(
-    loop_kind: str, guard_installed: Watched, run: Run, start: Main
+    loop_kind: str, guard_installed: Watched, run: Run, start: Main, anyway: Anyway
 ) -> None:
     """Outside a request the same is free, also where a request is being answered beside it."""
 
     async def main() -> None:
-        await guard_installed.drive(checkpoint())
+        await guard_installed.drive(anyway.checkpoint())
         await start()
 
     run(main)
     assert seen(guard_installed) == []
 
 
-async def checkpoint() -> None:
-    """Suspend once, whatever the loop."""
-    if asyncio._get_running_loop() is None:
-        import trio
-
-        await trio.lowlevel.checkpoint()
-    else:
-        await asyncio.sleep(0)
-
-
-def test_the_requests_own_steps_are_not_spawned(guard_installed: Watched, run: Run) -> None:
+def test_the_requests_own_steps_are_not_spawned(
+    guard_installed: Watched, run: Run, anyway: Anyway
+) -> None:
     """Before and after a suspension, it is the request that goes on."""
 
     async def app() -> None:
         block()
-        await checkpoint()
+        await anyway.checkpoint()
         block()
 
     async def main() -> None:
@@ -309,12 +256,14 @@ def test_what_a_task_does_at_once_is_done_by_who_started_it(guard_installed: Wat
     async def main() -> None:
         await guard_installed.drive(app())
 
-    run_with_eager_tasks(main)
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
+        runner.run(main())
     assert seen(guard_installed) == OWN + SPAWNED
 
 
 def test_a_task_that_outlives_its_request_is_still_its(
-    guard_installed: Watched, run: Run, loop_kind: str
+    guard_installed: Watched, run: Run, loop_kind: str, anyway: Anyway
 ) -> None:
     """It blocks the loop on that request's account, whoever is being answered by then."""
     first, second = guard_installed.request(), guard_installed.request()
@@ -330,8 +279,8 @@ def test_a_task_that_outlives_its_request_is_still_its(
         async def app() -> None:
             tasks.append(asyncio.create_task(child()))
 
-        await Drive(app(), first)
-        await Drive(asyncio.sleep(0), second)
+        await drive(app(), first)
+        await drive(asyncio.sleep(0), second)
         answered.set()
         await tasks[0]
 
@@ -349,8 +298,8 @@ def test_a_task_that_outlives_its_request_is_still_its(
             async def app() -> None:
                 nursery.start_soon(child)
 
-            await Drive(app(), first)
-            await Drive(checkpoint(), second)
+            await drive(app(), first)
+            await drive(anyway.checkpoint(), second)
             answered.set()
 
     run(on_trio if loop_kind == "trio" else on_asyncio)
@@ -359,7 +308,7 @@ def test_a_task_that_outlives_its_request_is_still_its(
 
 
 def test_a_step_of_a_task_is_weighed(
-    inbox_open: Watched, fake_clock: Any, loop_kind: str, functions: Any
+    inbox_open: Watched, fake_clock: Any, loop_kind: str, run_loop: Run, anyway: Anyway
 ) -> None:
     """Each step by itself, and not the time in between."""
     probes = (AsyncioSteps(), UvloopSteps(ImportWatch()), TrioSteps(ImportWatch()))
@@ -367,14 +316,14 @@ def test_a_step_of_a_task_is_weighed(
 
     async def child() -> None:
         fake_clock.compute(20_000_000)
-        await checkpoint()
+        await anyway.checkpoint()
         fake_clock.compute(30_000_000)
 
     async def on_asyncio() -> None:
         async def app() -> None:
             await asyncio.create_task(child())
 
-        await Drive(app(), request)
+        await drive(app(), request)
 
     async def on_trio() -> None:
         import trio
@@ -383,12 +332,12 @@ def test_a_step_of_a_task_is_weighed(
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(child)
 
-        await Drive(app(), request)
+        await drive(app(), request)
 
     for probe in probes:
         probe.install()
     try:
-        LOOPS[loop_kind](on_trio if loop_kind == "trio" else on_asyncio)
+        run_loop(on_trio if loop_kind == "trio" else on_asyncio)
     finally:
         for probe in probes:
             probe.uninstall()
@@ -417,18 +366,18 @@ async def in_a_thread_with_this_context() -> None:
 
 
 async def in_a_private_asyncio_loop() -> None:
-    await asyncio.to_thread(run_on_asyncio, a_task)
+    await asyncio.to_thread(asyncio.run, a_task())
 
 
 async def in_a_private_uvloop() -> None:
-    pytest.importorskip("uvloop")
-    await asyncio.to_thread(run_on_uvloop, a_task)
-    await asyncio.to_thread(run_on_uvloop, a_callback)
+    uvloop = pytest.importorskip("uvloop")
+    await asyncio.to_thread(uvloop.run, a_task())
+    await asyncio.to_thread(uvloop.run, a_callback())
 
 
 async def in_a_private_trio_run() -> None:
-    pytest.importorskip("trio")
-    await asyncio.to_thread(run_on_trio, a_nursery)
+    trio = pytest.importorskip("trio")
+    await asyncio.to_thread(trio.run, a_nursery)
 
 
 async def in_the_loop_of_another_thread() -> None:
@@ -452,8 +401,8 @@ async def in_a_worker_thread_of_trio() -> None:
 async def in_a_private_loop_below_trio() -> None:
     import trio
 
-    await trio.to_thread.run_sync(run_on_asyncio, a_task)
-    await trio.to_thread.run_sync(run_on_trio, a_nursery)
+    await trio.to_thread.run_sync(asyncio.run, a_task())
+    await trio.to_thread.run_sync(trio.run, a_nursery)
 
 
 ELSEWHERE_ON_ASYNCIO = (
@@ -509,11 +458,13 @@ def test_the_stack_of_a_step_begins_with_the_step(
     assert [frame.function for frame in stack] == expected
 
 
-def test_the_stack_of_the_request_begins_with_the_app(guard_installed: Watched, run: Run) -> None:
+def test_the_stack_of_the_request_begins_with_the_app(
+    guard_installed: Watched, run: Run, anyway: Anyway
+) -> None:
     """Also where the loop resumes it after a suspension."""
 
     async def app() -> None:
-        await checkpoint()
+        await anyway.checkpoint()
         block()
 
     async def main() -> None:
@@ -559,7 +510,7 @@ def test_with_the_scope_loop_a_request_keeps_its_own(
 
     async def main() -> None:
         block()
-        await Drive(app(), request)
+        await drive(app(), request)
 
     run(main)
     assert seen(guard_installed, request) == [False, True, False]
@@ -604,7 +555,7 @@ def test_trio_as_a_guest_is_watched(guard_installed: Watched) -> None:
         )
         (await done).unwrap()
 
-    run_on_asyncio(host)
+    asyncio.run(host())
     assert seen(guard_installed) == SPAWNED
 
 
@@ -634,7 +585,7 @@ def test_uvloop_takes_keywords_as_ever(guard_installed: Watched, name: str) -> N
     async def main() -> None:
         await guard_installed.drive(app())
 
-    run_on_uvloop(main)
+    sys.modules["uvloop"].run(main())
     assert seen(guard_installed) == SPAWNED
 
 
@@ -653,10 +604,9 @@ def test_uvloop_refuses_nonsense_as_ever(guard_installed: Watched, name: str) ->
     assert refused == [TypeError] * 4
 
 
+@pytest.mark.parametrize("loop_kind", LOOPS[:-1], indirect=True)
 def test_the_arguments_of_a_callback_are_its_own(guard_installed: Watched, run: Run) -> None:
     """Those and the context reach it as they were given, on every asyncio loop."""
-    if run is run_on_trio:
-        pytest.skip("not on trio")
     import contextvars
 
     variable = contextvars.ContextVar("variable", default="unset")

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pytest_asyncguard.model import CensusRow, Finding, RouteCount, StackFrame
+from pytest_asyncguard.model import Finding, StackFrame
 from pytest_asyncguard.suppress import Project, allows, project_files, suppress
 from pytest_asyncguard.suppress.comments import parse
+from pytest_asyncguard.suppress.unused import on_the_way, unused
 
 GOLDEN: dict[str, Any] = runpy.run_path(
     str(Path(__file__).parents[1] / "golden" / "__init__.py"), run_name="golden"
@@ -286,84 +287,42 @@ def test_the_nearest_permission_gives_the_reason() -> None:
 
 # --- unused ignores --------------------------------------------------------------------------
 
-
-def endpoint(line: int, requests: int = 1, **fields: Any) -> CensusRow:
-    made: CensusRow = GOLDEN["endpoint"]("GET /a", "clean", requests)
-    return replace(made, file="app.py", line=line, **fields)
-
-
-def unused(source: str, *rows: CensusRow, findings: tuple[Finding, ...] = ()) -> list[int]:
-    return [each.line for each in project(app=source).unused(findings, rows)]
-
-
-STRAIGHT = """\
-async def f():
-    x = 1
-    with lock:
-        await sleep(1)  # asyncguard: ignore[sleep] was time.sleep
-    return x
-"""
-BRANCH = """\
-async def f():
-    if x:
-        call()  # asyncguard: ignore[sleep]
-"""
-AFTER = """\
-async def f():
-    if not allowed:
-        raise HTTPException(403)
-    call()  # asyncguard: ignore[sleep]
-"""
-NESTED = """\
-async def f():
-    def g():
-        call()  # asyncguard: ignore[sleep]
-    return g
+TWO = """\
+def f():  # asyncguard: ignore[sleep] on the def
+    call(
+        1,  # asyncguard: ignore[sleep] within
+    )  # asyncguard: ignore[file] at the end
+    other()  # asyncguard: ignore[sleep] elsewhere
 """
 
 
 @pytest.mark.parametrize(
-    ("source", "row", "lines"),
-    [
-        (STRAIGHT, endpoint(1), [4]),
-        (STRAIGHT, endpoint(1, requests=0), []),
-        (STRAIGHT, endpoint(1, kind="sync"), []),
-        (STRAIGHT, endpoint(2), []),
-        (BRANCH, endpoint(1), []),
-        (AFTER, endpoint(1), []),
-        (NESTED, endpoint(1), []),
-        (STRAIGHT.replace("():", "():  # asyncguard: ignore[file]"), endpoint(1), [1, 4]),
-    ],
+    ("line", "ran"),
+    [(2, [1, 4]), (3, [1, 3, 4]), (4, [1, 4]), (5, [1, 5])],
 )
-def test_an_ignore_is_unused_only_where_its_line_ran_on_the_loop(
-    source: str, row: CensusRow, lines: list[int]
+def test_a_stack_says_which_comments_were_asked(line: int, ran: list[int]) -> None:
+    """The one on its line, that of the statement in which it is, and that of the function."""
+    each = finding(f"app.py:{line} in f", f"app.py:{line} in f", "lib.py:1 in call")
+    assert sorted(on_the_way(project(app=TWO), each)) == [("app.py", number) for number in ran]
+
+
+def test_a_comment_is_unused_if_it_was_asked_and_covered_nothing() -> None:
+    """One that was not asked may be needed tomorrow; one that covered something is."""
+    places = [("app.py", 3), ("app.py", 5), ("app.py", 9), ("gone.py", 1)]
+    told = unused(project(app=TWO), places, {("app.py", 5)}, {})
+    assert [(each.line, each.rules, each.reason) for each in told] == [(3, ("sleep",), "within")]
+
+
+@pytest.mark.parametrize(
+    ("rule", "levels"),
+    [("cpu-stall", {}), ("AG202", {}), ("thread-wait", {}), ("sleep", {"sleep": "off"})],
+)
+def test_what_found_nothing_by_chance_or_order_proves_nothing(
+    rule: str, levels: dict[str, object]
 ) -> None:
-    """A branch that was not taken, a line after an early exit, a thread: nothing is said."""
-    assert unused(source, row) == lines
-
-
-def test_an_ignore_is_unused_on_the_stack_of_a_finding() -> None:
-    """The line was there, and blocked by another rule than the one that it names."""
-    source = "def f():\n    call()  # asyncguard: ignore[sleep]\n"
-    other = finding("app.py:2 in f", "app.py:2 in f", what="AG110 file")
-    assert unused(source, findings=(other,)) == [2]
-    assert unused(source, findings=(replace(other, rule="sleep"),)) == []
-
-
-def test_a_comment_that_lost_to_a_nearer_one_is_unused() -> None:
-    """Two comments for one finding are one too many."""
-    source = "def f():  # asyncguard: ignore[sleep]\n    call()  # asyncguard: ignore[sleep]\n"
-    each = finding("app.py:2 in f", "app.py:2 in f")
-    assert unused(source, findings=(each,)) == [1]
-
-
-def test_an_endpoint_by_which_a_finding_was_reached_keeps_its_comment() -> None:
-    """Of a finding that two endpoints lead to, the stack of one is left."""
-    source = "async def f():  # asyncguard: ignore[sleep]\n    helper()\n"
-    each = finding("app_b.py:2 in helper", "app_b.py:2 in helper")
-    routes = (RouteCount(route="GET /a", phase="endpoint", count=1),)
-    assert unused(source, endpoint(1), findings=(replace(each, routes=routes),)) == []
-    assert unused(source, endpoint(1), findings=(each,)) == [1]
+    """A stall is found where it lasted; a rule that is off finds nothing anywhere."""
+    source = project(app=f"def f():\n    call()  # asyncguard: ignore[file, {rule}]\n")
+    assert unused(source, [("app.py", 2)], (), levels) == ()
 
 
 def test_the_files_that_are_read_are_those_of_stacks_and_endpoints() -> None:

@@ -53,6 +53,8 @@ tellings = st.builds(
     loops=tuples_of_words,
     probes=tuples_of(st.builds(ProbeState)),
     inactive=st.none() | words,
+    ran=tuples_of(st.tuples(words, st.integers(1))),
+    used=tuples_of(st.tuples(words, st.integers(1))),
 )
 
 
@@ -87,6 +89,8 @@ EMPTY = Telling(exercised={})
     [
         (EMPTY, False),
         (replace(EMPTY, exercised={"GET /": (1, Spread(max=0, total=0))}), True),
+        (replace(EMPTY, ran=(("app.py", 3),)), True),
+        (replace(EMPTY, used=(("app.py", 3),)), True),
         (replace(EMPTY, probes=(ProbeState(name="calls", active=True),)), True),
         (
             replace(

@@ -30,6 +30,11 @@ def _asks(args: Arguments, kwargs: Keywords) -> bool:
     return bool(args) and not getattr(args[0], "_data", None)
 
 
+def _one_item(args: Arguments, kwargs: Keywords) -> bool:
+    """Whether a cursor is asked for a document, and not for a part of what it will find."""
+    return len(args) > 1 and isinstance(args[1], int)
+
+
 def _waited_for(args: Arguments, kwargs: Keywords) -> bool:
     """Whether psycopg2 is to make a connection that waits for what it starts."""
     return not (kwargs.get("async") or kwargs.get("async_"))
@@ -84,6 +89,14 @@ _MONGO: Final = (
         public="pymongo.cursor",
     ),
     *calls(
+        "mongomock.collection",
+        "Cursor.__getitem__",
+        "sync-database",
+        MONGO,
+        public="pymongo.cursor",
+        when=_one_item,
+    ),
+    *calls(
         "mongomock.command_cursor",
         of("CommandCursor", "__next__ next"),
         "sync-database",
@@ -91,6 +104,8 @@ _MONGO: Final = (
         public="pymongo.command_cursor",
     ),
 )
+
+_PSYCOPG2_CURSOR: Final = "execute executemany callproc copy_expert copy_from copy_to"
 
 _POSTGRES: Final = (
     Call(
@@ -133,7 +148,7 @@ _POSTGRES: Final = (
     *calls(
         "psycopg2.extras",
         " ".join(
-            of(f"{cls}Cursor", "execute callproc")
+            of(f"{cls}Cursor", _PSYCOPG2_CURSOR)
             for cls in ("Dict", "RealDict", "NamedTuple", "Logging")
         ),
         "sync-database",
@@ -141,6 +156,16 @@ _POSTGRES: Final = (
         public="psycopg2.extras",
         when=_waits,
         detail=sql,
+    ),
+    *calls(
+        "psycopg2.extras",
+        " ".join(
+            of(f"{cls}Connection", "commit rollback")
+            for cls in ("Dict", "RealDict", "NamedTuple", "Logging")
+        ),
+        "sync-database",
+        PSYCOPG,
+        public="psycopg2.extras",
     ),
 )
 
@@ -154,7 +179,7 @@ PSYCOPG2_CONNECTION: Final = calls(
 )
 PSYCOPG2_CURSOR: Final = calls(
     "psycopg2.extensions",
-    of("cursor", "execute executemany callproc copy_expert copy_from copy_to"),
+    of("cursor", _PSYCOPG2_CURSOR),
     "sync-database",
     PSYCOPG,
     public="psycopg2.extensions",
@@ -294,6 +319,13 @@ _OTHERS: Final = (
     *calls(
         "clickhouse_connect.driver.httpclient",
         "HttpClient._raw_request?",
+        "sync-database",
+        "clickhouse_connect.get_async_client(...)",
+        public="clickhouse_connect.driver",
+    ),
+    *calls(
+        "clickhouse_connect.driver._backend.http_sync",
+        "HttpSyncBackend.request?",
         "sync-database",
         "clickhouse_connect.get_async_client(...)",
         public="clickhouse_connect.driver",

@@ -128,6 +128,7 @@ _MAIL_METHODS: Final = (
 )
 
 _PROTOCOLS: Final = (
+    *_clients("sys:stdin", "stdin", None, blocking="read readline readlines"),
     *_clients(
         "smtplib:SMTP smtplib:SMTP_SSL", "sync-client", MAIL, blocking=_MAIL_METHODS, connects=True
     ),
@@ -239,9 +240,10 @@ _SERVICES: Final = (
         blocking=_STRIPE,
     ),
     *_clients(
-        "stripe:StripeClient",
+        "stripe._stripe_client:StripeClient",
         "sync-client",
         "the *_async methods of stripe",
+        name="stripe.StripeClient",
         quick="construct_event parse_event_notification deserialize",
     ),
     *_clients(

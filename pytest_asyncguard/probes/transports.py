@@ -1,0 +1,116 @@
+"""Transports: where a test's client calls an app that is no framework's class that we know.
+
+Any callable can be an ASGI app: one of another framework, middleware around an app, a function. It
+has no class to be patched, so what calls it is: the client's transport, which for the one request
+is given an app that watches.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import sys
+from _thread import get_ident
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Final
+
+from pytest_asyncguard.probes import holds
+from pytest_asyncguard.probes.holds import Scope
+from pytest_asyncguard.probes.patching import ImportWatch, Patcher
+from pytest_asyncguard.probes.requests import begin, drive, end
+
+TRANSPORTS: Final = (
+    ("httpx._transports.asgi", "ASGITransport", "handle_async_request"),
+    ("httpx2._transports.asgi", "ASGITransport", "handle_async_request"),
+    ("starlette.testclient", "_TestClientTransport", "handle_request"),
+)
+WATCHED: Final = (("starlette.applications", "Starlette"), ("starlette.routing", "Router"))
+"""Classes of apps that are watched themselves."""
+
+
+def entry(app: Callable[..., Any]) -> Callable[..., Any]:
+    """``app``, with its requests watched."""
+
+    async def run(scope: Scope, receive: Any, send: Any) -> None:
+        # Whatever it returns, awaiting it is all that ASGI asks for.
+        __tracebackhide__ = True
+        await app(scope, receive, send)
+
+    async def __call__(scope: Scope, receive: Any, send: Any) -> None:  # noqa: N807
+        __tracebackhide__ = True
+        request = begin(app, scope, holds.open_holds.get(get_ident()))
+        if request is None:
+            return await run(scope, receive, send)
+        try:
+            return await drive(run(scope, receive, send), request)
+        finally:
+            end(request)
+
+    # Tasks are named after what they call.
+    return functools.update_wrapper(__call__, app, updated=())
+
+
+def through(transport: Any) -> Any:
+    """The transport; where its app is not watched itself, a copy that calls a watched one."""
+    inbox = holds.inbox()
+    if inbox is None or not inbox.enabled:
+        return transport
+    try:
+        app = transport.app
+        known = tuple(
+            getattr(sys.modules[module], name) for module, name in WATCHED if module in sys.modules
+        )
+        if isinstance(app, known):
+            return transport
+        watching = copy.copy(transport)
+        watching.app = entry(app)
+    except Exception as error:  # noqa: BLE001 - the guard never breaks a test
+        inbox.failed(TransportProbe.name, error)
+        return transport
+    return watching
+
+
+def handling(original: Callable[..., Any]) -> Callable[..., Any]:
+    """``original``, a transport's method, with the app that it calls watched."""
+    if inspect.iscoroutinefunction(original):
+
+        @functools.wraps(original)
+        async def handle_async_request(self: Any, *args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            return await original(through(self), *args, **kwargs)
+
+        return handle_async_request
+
+    @functools.wraps(original)
+    def handle_request(self: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        return original(through(self), *args, **kwargs)
+
+    return handle_request
+
+
+class TransportProbe:
+    """Watches whatever httpx's ASGITransport and Starlette's TestClient call."""
+
+    name = "transports"
+
+    def __init__(self, watch: ImportWatch) -> None:
+        self._watch = watch
+        self._patcher = Patcher()
+
+    def unavailable(self) -> str | None:
+        return None
+
+    def install(self) -> None:
+        for module, name, method in TRANSPORTS:
+            self._watch.when_imported(module, functools.partial(self._patch, name, method))
+
+    def _patch(self, name: str, method: str, module: ModuleType) -> None:
+        cls = getattr(module, name, None)
+        if cls is not None:
+            self._patcher.replace(cls, method, handling(getattr(cls, method)))
+
+    def uninstall(self) -> None:
+        self._patcher.restore()
