@@ -1,10 +1,11 @@
-"""What a known call costs: the bare call, that call under the guard, and under blockbuster.
+"""What a known call costs over the bare call: under the guard, and under blockbuster.
 
-The callee is ``hashlib.pbkdf2_hmac`` with one round, which takes a microsecond and is in the
+The callee is ``hashlib.pbkdf2_hmac`` with one round, which takes two microseconds and is in the
 catalogue. Off the loop it is called in a worker thread; on the loop by an async endpoint that
-stands so many frames deep. The guard takes the stack and measures each call there, blockbuster
-raises its error, which is caught. The ways take turns of some hundred calls, and what counts is
-the quickest of the turns, in CPU time: whatever else a machine does only adds to that.
+stands so many frames deep. There the guard takes the stack and measures each call; blockbuster,
+in whose list the callee is put, raises its error, which is caught. Each tool has a process of its
+own. Its calls and bare ones take turns, and what counts is the quickest of the turns, in CPU
+time: whatever else a machine does only adds to that.
 
     python benchmarks/call_cost.py
     python benchmarks/call_cost.py --frames 60 --turns 301
@@ -16,14 +17,18 @@ import argparse
 import contextlib
 import gc
 import hashlib
+import importlib
+import json
+import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from tools import TOOLS, versions
+from tools import TOOLS, version, versions
 
 CALLS: Final = 200
 """How often a turn calls."""
@@ -33,25 +38,48 @@ ARGUMENTS: Final = ("sha256", b"password", b"salt", 1)
 Way = Callable[..., Any]
 
 
-def turn(call: Way, error: type[Exception]) -> float:
+def under_asyncguard() -> Way:
+    """The callee as the app finds it when the guard is on."""
+    guard = importlib.import_module("pytest_asyncguard.guard")
+    options = importlib.import_module("pytest_asyncguard.options")
+    settings = options.Settings(rule={}, call={})
+    guard.Guard(settings, str(Path(__file__).parent), print).start()
+    return hashlib.pbkdf2_hmac
+
+
+def under_blockbuster() -> Way:
+    """The callee in the wrapper that blockbuster has for what is in its list."""
+    blockbuster = importlib.import_module("blockbuster.blockbuster")
+    wrapped = blockbuster._wrap_blocking([], [], BARE, "pbkdf2_hmac", [], lambda *_: False)  # noqa: SLF001 - it has no other way to wrap one function
+
+    def call(*args: Any) -> None:
+        with contextlib.suppress(blockbuster.BlockingError):
+            wrapped(*args)
+
+    return call
+
+
+UNDER: Final = {"asyncguard": under_asyncguard, "blockbuster": under_blockbuster}
+
+
+def turn(call: Way) -> float:
     """The CPU time of one call, in microseconds."""
     before = time.thread_time_ns()
     for _ in range(CALLS):
-        with contextlib.suppress(error):
-            call(*ARGUMENTS)
+        call(*ARGUMENTS)
     return (time.thread_time_ns() - before) / CALLS / 1000
 
 
-def turns(ways: dict[str, Way], number: int, error: type[Exception]) -> dict[str, float]:
-    """The quickest turn of each way."""
-    gc.disable()  # of a generation that is full, whoever comes next would pay the collection
-    taken: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(number):
-        for name, call in ways.items():
-            taken[name].append(turn(call, error))
+def over(call: Way, turns: int) -> float:
+    """What ``call`` takes over the bare call: the quickest turn of each."""
+    gc.disable()  # whoever comes when a generation is full would pay for its collection
+    bare, taken = [], []
+    for _ in range(turns):
+        bare.append(turn(BARE))
+        taken.append(turn(call))
         gc.collect(0)
     gc.enable()
-    return {name: min(values) for name, values in taken.items()}
+    return min(taken) - min(bare)
 
 
 def deep(frames: int, function: Callable[[], Any]) -> Any:
@@ -59,69 +87,50 @@ def deep(frames: int, function: Callable[[], Any]) -> Any:
     return function() if frames <= 0 else deep(frames - 1, function)
 
 
-def depth() -> int:
-    frame, found = sys._getframe(1), 0
-    while (outer := frame.f_back) is not None:
-        frame, found = outer, found + 1
+def measure(tool: str, frames: int, turns: int) -> list[float]:
+    """Off the loop, and on it."""
+    call = UNDER[tool]()
+    fastapi = importlib.import_module("fastapi")
+    testclient = importlib.import_module("fastapi.testclient")
+    app = fastapi.FastAPI()
+    found: list[float] = []
+
+    @app.get("/off")
+    def off() -> None:
+        found.append(over(call, turns))
+
+    @app.get("/on")
+    async def on() -> None:
+        there = sum(1 for _ in traceback.walk_stack(None))
+        found.append(deep(frames - there, lambda: over(call, turns)))
+
+    with testclient.TestClient(app) as client:
+        client.get("/off")
+        client.get("/on")
     return found
-
-
-def blockbusters() -> tuple[Way | None, type[Exception]]:
-    """The callee in blockbuster's wrapper, as it wraps what is in its own list."""
-    try:
-        from blockbuster.blockbuster import BlockingError, _wrap_blocking  # noqa: PLC0415
-    except ImportError:
-        return None, ZeroDivisionError
-    wrapped = _wrap_blocking([], [], BARE, "pbkdf2_hmac", [], lambda *_: False)
-    return wrapped, BlockingError
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=60, help="on the stack (default: 60)")
     parser.add_argument("--turns", type=int, default=301, help="of each way (default: 301)")
+    parser.add_argument("--measure", choices=UNDER, help=argparse.SUPPRESS)
     given = parser.parse_args()
-
-    # The guard comes before the app, as in a run.
-    from pytest_asyncguard.guard import Guard  # noqa: PLC0415
-    from pytest_asyncguard.options import Settings  # noqa: PLC0415
-
-    guard = Guard(Settings(rule={}, call={}), str(Path(__file__).parent), print)
-    guard.start()
-    from fastapi import FastAPI  # noqa: PLC0415
-    from fastapi.testclient import TestClient  # noqa: PLC0415
-
-    other, error = blockbusters()
-    ways: dict[str, Way] = {"bare": BARE, "asyncguard": hashlib.pbkdf2_hmac}
-    if other is not None:
-        ways["blockbuster"] = other
-    app = FastAPI()
-    found: dict[str, dict[str, float]] = {}
-
-    def measure() -> dict[str, float]:
-        return turns(ways, given.turns, error)
-
-    @app.get("/off")
-    def off() -> None:
-        found["off the loop"] = measure()
-
-    @app.get("/on")
-    async def on() -> None:
-        found[f"on the loop, {given.frames} frames"] = deep(given.frames - depth() - 3, measure)
-
-    with TestClient(app) as client:
-        client.get("/off")
-        client.get("/on")
-    guard.stop()
-
-    print(
-        f"{datetime.now(UTC):%Y-%m-%d}: {versions([TOOLS['asyncguard'], TOOLS['blockbuster']])}\n"
-    )
-    print("| " + " | ".join(["microseconds over the bare call", *ways]) + " |")
-    print("| " + " | ".join(["---"] * (len(ways) + 1)) + " |")
-    for name, taken in found.items():
-        over = [f"{taken[way] - taken['bare']:+.2f}" for way in ways if way != "bare"]
-        print("| " + " | ".join([name, f"({taken['bare']:.2f})", *over]) + " |")
+    if given.measure:
+        print(json.dumps(measure(given.measure, given.frames, given.turns)))
+        return
+    tools = [TOOLS[name] for name in UNDER if version(TOOLS[name].package) is not None]
+    print(f"{datetime.now(UTC):%Y-%m-%d}: {versions(tools)}\n")
+    print(f"| microseconds a call | off the loop | on the loop, {given.frames} frames |")
+    print("| --- | --- | --- |")
+    for tool in tools:
+        answer = subprocess.run(
+            [sys.executable, __file__, "--measure", tool.name, *sys.argv[1:]],
+            check=True,
+            stdout=subprocess.PIPE,
+        )
+        off, on = json.loads(answer.stdout)
+        print(f"| {tool.name} | {off:+.2f} | {on:+.2f} |")
 
 
 if __name__ == "__main__":

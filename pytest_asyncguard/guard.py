@@ -307,7 +307,7 @@ class Guard:
             self._add(tallies.popitem()[1])
         if len(self._findings) >= self._merge_at:
             # A test can make any number of requests: what it keeps is one finding for each site.
-            self._findings = list(collect.merge(self._findings))
+            self._findings = list(collect.by_way(self._findings))
             self._merge_at = max(MERGE_AT, 2 * len(self._findings))
 
     def _try(self, part: str, function: Callable[..., T], *args: Any) -> T | None:

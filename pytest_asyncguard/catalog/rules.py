@@ -338,8 +338,10 @@ def read_state():  # a plain def runs in a worker thread, which may wait
         severity="warning",
         summary="another thread held the GIL while the request was ready to run",
         finds="A request that was ready to run and could not for the threshold (100 ms) or "
-        "longer, because another thread of the process held Python's global interpreter lock. It "
-        "is not the request's fault, so it is a warning.",
+        "longer, because another thread of the process held Python's global interpreter lock. The "
+        "finding names that thread, and its line; the request, whose fault it is not, is told as "
+        "the one that waited. Only Linux tells how long each thread computed: elsewhere such a "
+        "wait is charged to nobody, and not reported.",
         why="A thread that computes in C without releasing the lock (a large `json.loads`, a "
         "regular expression, a sort) stops the loop as if it ran on it.",
         example="""

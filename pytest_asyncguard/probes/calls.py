@@ -14,14 +14,38 @@ import pkgutil
 import sys
 from _thread import get_ident
 from collections.abc import Callable, Iterable
-from types import FunctionType, ModuleType
-from typing import Any, Final
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, Final, TypeVar
 
 from pytest_asyncguard.catalog.rows import Call, always, inside
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.holds import ActiveCall, Hold, RawCall, open_holds
 from pytest_asyncguard.probes.patching import ImportWatch, Patcher
 from pytest_asyncguard.probes.stacks import capture
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def unseen(function: F) -> F:
+    """Let ``warnings`` and ``logging`` count no frame of ``function`` on the way to the caller.
+
+    What is wrapped may warn with ``stacklevel=2``, and that is about who called it, not about us.
+    Both pass over the frames of the import system, which they know by these words in a file name.
+    """
+    code = function.__code__
+    if not code.co_filename.endswith(_UNSEEN):
+        if (made := _made_unseen.get(id(code))) is None:
+            # The code object is kept, so that its id stays its own.
+            made = _made_unseen[id(code)] = (
+                code,
+                code.replace(co_filename=f"{code.co_filename}{_UNSEEN}"),
+            )
+        function.__code__ = made[1]
+    return function
+
+
+_UNSEEN: Final = " (importlib._bootstrap)"
+_made_unseen: Final[dict[int, tuple[CodeType, CodeType]]] = {}
 
 
 class WatchedBuiltin:
@@ -35,6 +59,7 @@ class WatchedBuiltin:
         self._original = original
         self._row = row
 
+    @unseen
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         hold = open_holds.get(get_ident())
@@ -73,13 +98,14 @@ def wrap(original: Any, row: Call, *, method: bool) -> Any:
             return original(*args, **kwargs)
         return on_loop(hold, row, original, args, kwargs)
 
-    functools.update_wrapper(call, original)
+    functools.update_wrapper(unseen(call), original)
     if getattr(original, "__module__", None) is None:  # a method descriptor
         call.__module__ = row.target.partition(":")[0]
     _wrappers[id(call)] = (call, original, row)
     return call
 
 
+@unseen
 def on_loop(
     hold: Hold, row: Call, original: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
 ) -> Any:

@@ -24,7 +24,7 @@ from weakref import WeakKeyDictionary, ref
 
 from pytest_asyncguard.catalog.rows import Call
 from pytest_asyncguard.probes import holds
-from pytest_asyncguard.probes.calls import on_loop, row_of
+from pytest_asyncguard.probes.calls import on_loop, row_of, unseen
 from pytest_asyncguard.probes.holds import Hold, open_holds
 from pytest_asyncguard.probes.roles import Role, Roles, is_library
 
@@ -127,7 +127,7 @@ class Cast:
             return answer
 
         if isinstance(double, FunctionType):
-            functools.update_wrapper(call, double)
+            functools.update_wrapper(unseen(call), double)
             self._ours[call] = role
             return call
         standin = Standin(call, double)

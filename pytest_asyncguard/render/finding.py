@@ -181,5 +181,7 @@ def listed(names: Sequence[str], limit: int | None) -> str:
 
 
 def instead(tw: Writer, finding: Finding) -> None:
+    if finding.status == "new" and finding.reason:  # its entry in the baseline has expired
+        _indented(tw, escape(finding.reason))
     if finding.hint:
         _indented(tw, f"instead: {escape(finding.hint)}")

@@ -59,7 +59,7 @@ def test_the_wheel_says_what_it_is(built: Distributions) -> None:
     assert metadata["Requires-Python"] == ">=3.11"
     required = metadata.get_all("Requires-Dist", [])
     assert [name for name in required if "extra ==" not in name] == ["pytest>=7.4"]
-    extras = {"clients", "example", "lint", "test", "tools"}
+    extras = {"bench", "clients", "example", "lint", "test", "tools"}
     assert set(metadata.get_all("Provides-Extra", [])) == extras
     assert "[pytest11]\nasyncguard = pytest_asyncguard.plugin\n" in entry_points
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import json
 import socketserver
+import sys
 import threading
+import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -120,6 +123,30 @@ class Transfer(Lines):
         self.wfile.write(
             {b"QUIT": b"221 bye\r\n", b"NOOP": b"200 ok\r\n"}.get(command, b"230 ok\r\n")
         )
+
+
+def later(function: Callable[..., object], *arguments: object) -> None:
+    """Call ``function`` once this thread has gone on to wait for it, however long that takes."""
+    thread, caller = threading.get_ident(), sys._getframe(1).f_code
+
+    def waits() -> bool:
+        frame = sys._current_frames()[thread]
+        if frame.f_code is caller:
+            return False
+        while frame.f_code is not caller and frame.f_back is not None:
+            # What the guard asks before it makes the call is no wait.
+            if frame.f_code.co_name in {"can_block", "later"}:
+                return False
+            frame = frame.f_back
+        return True
+
+    def watch() -> None:
+        # Seen twice: it may just be on its way there.
+        while not (waits() and time.sleep(0.02) is None and waits()):
+            time.sleep(0.001)
+        function(*arguments)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def listen(handler: type[socketserver.BaseRequestHandler]) -> int:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -596,3 +597,24 @@ def test_a_loop_of_the_apps_own_is_the_apps(guard_installed: Watched) -> None:
 
     asyncio.run(main())
     assert guard_installed.names() == []
+
+
+def old() -> int:
+    """A function that is on its way out, and says so to whoever calls it."""
+    warnings.warn("old", DeprecationWarning, stacklevel=2)
+    return 1
+
+
+def test_a_warning_is_about_who_called_it(guard_installed: Watched) -> None:
+    """On the loop and off it: with ``stacklevel=2`` it is not about the frame that we add."""
+    watched = wrap(old, Call(target="app:old", rule="sleep"), method=False)
+
+    def here() -> str:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            assert watched() == 1
+        return told[0].filename
+
+    assert here() == __file__
+    assert on_loop(guard_installed, here) == __file__
+    assert guard_installed.names() == ["app.old"]

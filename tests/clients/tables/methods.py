@@ -867,11 +867,6 @@ STANDARD = [
         "name": "other things between processes",
         "rule": "thread-wait",
         "setup": """
-            def later(function, *args, seconds=0.02):
-                timer = threading.Timer(seconds, function, args)
-                timer.daemon = True
-                timer.start()
-
             @pytest.fixture(autouse=True)
             def empty():
                 global ONE, OTHER, NAMES
@@ -880,12 +875,12 @@ STANDARD = [
                 OTHER.put(1)
                 with context.Manager() as manager:
                     NAMES = manager.dict()
-                    later(ONE.put, 1)
-                    later(OTHER.task_done, seconds=0.04)
                     yield
         """,
         "call": """
+            stub.later(ONE.put, 1)
             ONE.get()  #! multiprocessing.SimpleQueue.get
+            stub.later(OTHER.task_done)
             OTHER.join()  #! multiprocessing.JoinableQueue.join
             NAMES.update(a=1)  #! multiprocessing.BaseProxy
         """,

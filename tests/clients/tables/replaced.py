@@ -304,8 +304,10 @@ TAKEN = [
         "name": "patch docker.from_env",
         "needs": "docker",
         "setup": patched("patch('docker.from_env')"),
-        "call": "docker.from_env().containers.run('x')",
-        "found": "docker.from_env",
+        "call": """
+            made = docker.from_env()  #! docker.from_env
+            made.containers.run("x")  #! docker.DockerClient.containers.run
+        """,
     },
     {
         "name": "a module that is not there",
@@ -325,6 +327,21 @@ TAKEN = [
         ),
         "call": "requests.get('x')",
         "found": "requests.get",
+    },
+    {
+        "name": "patch what asks for a host",
+        "setup": set_by(
+            "monkeypatch.setattr(socket, 'getaddrinfo', lambda *args: []);"
+            " monkeypatch.setattr('socket.gethostbyname', MagicMock());"
+            " monkeypatch.setattr('socket.create_connection', MagicMock())"
+        ),
+        "call": """
+            socket.getaddrinfo("x", 1)  #! socket.getaddrinfo
+            socket.gethostbyname("x")  #! socket.gethostbyname
+            socket.create_connection(("x", 1))  #! socket.create_connection
+        """,
+        "rule": "socket",
+        "twin": "await asyncio.get_running_loop().getaddrinfo('x', 1)",
     },
     {
         "name": "patch Popen",

@@ -10,13 +10,6 @@ import sys
 
 RULE = ""
 
-LATER = """
-def later(function, *args, seconds=0.02):
-    timer = threading.Timer(seconds, function, args)
-    timer.daemon = True
-    timer.start()
-"""
-
 SLEEP = [
     {"name": "time.sleep", "call": "time.sleep(0.001)", "found": "time.sleep"},
     {
@@ -373,6 +366,14 @@ PROCESSES = [
 
 WORKERS = """
     POOL = concurrent.futures.ThreadPoolExecutor(2)
+
+    @pytest.fixture(autouse=True)
+    def working():
+        global ENOUGH, FUTURE
+        ENOUGH = threading.Event()
+        FUTURE = POOL.submit(ENOUGH.wait)
+        yield
+        ENOUGH.set()
 """
 
 WAITS = [
@@ -407,16 +408,15 @@ WAITS = [
     },
     {
         "name": "with a semaphore",
-        "setup": LATER
-        + """
-NONE = threading.BoundedSemaphore()
+        "setup": """
+            NONE = threading.BoundedSemaphore()
 
-@pytest.fixture(autouse=True)
-def taken():
-    NONE.acquire()
-    later(NONE.release)
+            @pytest.fixture(autouse=True)
+            def taken():
+                NONE.acquire()
         """,
         "call": """
+            stub.later(NONE.release)
             with NONE:  #!
                 pass
         """,
@@ -424,15 +424,16 @@ def taken():
     },
     {
         "name": "Barrier.wait",
-        "setup": LATER
-        + """
-@pytest.fixture(autouse=True)
-def other():
-    global BARRIER
-    BARRIER = threading.Barrier(2)
-    later(BARRIER.wait)
+        "setup": """
+            @pytest.fixture(autouse=True)
+            def other():
+                global BARRIER
+                BARRIER = threading.Barrier(2)
         """,
-        "call": "BARRIER.wait()",
+        "call": """
+            stub.later(BARRIER.wait)
+            BARRIER.wait()  #!
+        """,
         "found": "threading.Barrier.wait",
     },
     {
@@ -440,11 +441,15 @@ def other():
         "setup": """
             @pytest.fixture(autouse=True)
             def running():
-                global THREAD
-                THREAD = threading.Thread(target=threading.Event().wait, args=(0.02,))
+                global THREAD, ENOUGH
+                ENOUGH = threading.Event()
+                THREAD = threading.Thread(target=ENOUGH.wait)
                 THREAD.start()
         """,
-        "call": "THREAD.join()",
+        "call": """
+            stub.later(ENOUGH.set)
+            THREAD.join()  #!
+        """,
         "found": "threading.Thread.join",
     },
     {
@@ -466,23 +471,24 @@ def other():
     },
     {
         "name": "Queue.join",
-        "setup": LATER
-        + """
-@pytest.fixture(autouse=True)
-def unfinished():
-    global QUEUE
-    QUEUE = queue.Queue()
-    QUEUE.put(1)
-    later(QUEUE.task_done)
+        "setup": """
+            @pytest.fixture(autouse=True)
+            def unfinished():
+                global QUEUE
+                QUEUE = queue.Queue()
+                QUEUE.put(1)
         """,
-        "call": "QUEUE.join()",
+        "call": """
+            stub.later(QUEUE.task_done)
+            QUEUE.join()  #!
+        """,
         "found": "queue.Queue.join",
     },
     *(
         {
             "name": f"Future.{name}",
             "setup": WORKERS,
-            "call": f"POOL.submit(time.sleep, 0.02).{name}()",
+            "call": f"stub.later(ENOUGH.set)\nFUTURE.{name}()  #!",
             "found": f"concurrent.futures.Future.{name}",
         }
         for name in ("result", "exception")
@@ -490,26 +496,36 @@ def unfinished():
     {
         "name": "futures.wait",
         "setup": WORKERS,
-        "call": "concurrent.futures.wait([POOL.submit(time.sleep, 0.02)])",
+        "call": """
+            stub.later(ENOUGH.set)
+            concurrent.futures.wait([FUTURE])  #!
+        """,
         "found": "concurrent.futures.wait",
     },
     {
         "name": "as_completed",
         "setup": WORKERS,
-        "call": "list(concurrent.futures.as_completed([POOL.submit(time.sleep, 0.02)]))",
+        "call": """
+            stub.later(ENOUGH.set)
+            list(concurrent.futures.as_completed([FUTURE]))  #!
+        """,
         "found": "concurrent.futures.as_completed",
     },
     {
         "name": "what Executor.map gives",
         "setup": WORKERS,
-        "call": "list(POOL.map(time.sleep, [0.02]))",
+        "call": """
+            stub.later(ENOUGH.set)
+            list(POOL.map(ENOUGH.wait, [None]))  #!
+        """,
         "found": "concurrent.futures.Executor.map",
     },
     {
         "name": "Executor.shutdown",
         "call": """
-            pool = concurrent.futures.ThreadPoolExecutor()
-            pool.submit(time.sleep, 0.02)
+            pool, enough = concurrent.futures.ThreadPoolExecutor(), threading.Event()
+            pool.submit(enough.wait)
+            stub.later(enough.set)
             pool.shutdown()  #!
         """,
         "found": "concurrent.futures.ThreadPoolExecutor.shutdown",
@@ -517,8 +533,10 @@ def unfinished():
     {
         "name": "leaving an executor",
         "call": """
+            enough = threading.Event()
             with concurrent.futures.ThreadPoolExecutor() as pool:  #!
-                pool.submit(time.sleep, 0.02)
+                pool.submit(enough.wait)
+                stub.later(enough.set)
         """,
         # Up to 3.12 the position of the call is that of the whole statement.
         "found": f"concurrent.futures.{'ThreadPool' * (sys.version_info >= (3, 13))}Executor",
@@ -554,14 +572,18 @@ def unfinished():
         "setup": """
             @pytest.fixture(autouse=True)
             def running():
-                global PROCESS
+                global PROCESS, NEAR
                 context = multiprocessing.get_context("fork")
-                PROCESS = context.Process(target=time.sleep, args=(0.05,))
+                NEAR, far = context.Pipe()
+                PROCESS = context.Process(target=far.recv)
                 PROCESS.start()
                 yield
                 PROCESS.join()
         """,
-        "call": "PROCESS.join()",
+        "call": """
+            stub.later(NEAR.send, 1)
+            PROCESS.join()  #!
+        """,
         "found": "multiprocessing.Process.join",
     },
     *(
@@ -581,15 +603,16 @@ def unfinished():
     ),
     {
         "name": "a queue between processes",
-        "setup": LATER
-        + """
-@pytest.fixture(autouse=True)
-def empty():
-    global QUEUE
-    QUEUE = multiprocessing.get_context("fork").Queue()
-    later(QUEUE.put, 1)
+        "setup": """
+            @pytest.fixture(autouse=True)
+            def empty():
+                global QUEUE
+                QUEUE = multiprocessing.get_context("fork").Queue()
         """,
-        "call": "QUEUE.get()",
+        "call": """
+            stub.later(QUEUE.put, 1)
+            QUEUE.get()  #!
+        """,
         "found": "multiprocessing.Queue.get",
     },
     {
@@ -600,15 +623,16 @@ def empty():
     },
     {
         "name": "a pipe between processes",
-        "setup": LATER
-        + """
-@pytest.fixture(autouse=True)
-def silent():
-    global PIPE
-    PIPE, other = multiprocessing.get_context("fork").Pipe()
-    later(other.send, 1)
+        "setup": """
+            @pytest.fixture(autouse=True)
+            def silent():
+                global NEAR, FAR
+                NEAR, FAR = multiprocessing.get_context("fork").Pipe()
         """,
-        "call": "PIPE.recv()",
+        "call": """
+            stub.later(FAR.send, 1)
+            NEAR.recv()  #!
+        """,
         "found": "multiprocessing.ConnectionBase.recv",
     },
 ]
