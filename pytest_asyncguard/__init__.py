@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
-from pytest_asyncguard.catalog.rows import Call as BlockingCall
+if TYPE_CHECKING:
+    from pytest_asyncguard.catalog.rows import Call as BlockingCall
 
 __all__ = ["AsyncguardInternalWarning", "BlockingCall", "__version__"]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """``BlockingCall``, when it is asked for: a run without the guard loads no catalogue."""
+    if name == "BlockingCall":
+        from pytest_asyncguard.catalog.rows import Call
+
+        return Call
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class AsyncguardInternalWarning(pytest.PytestWarning):

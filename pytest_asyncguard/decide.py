@@ -52,7 +52,7 @@ class Decider:
         least of them.
         """
         known = [call for call in calls if self.explains(call)]
-        charged, rest = reconcile(known, stalls)
+        charged, rest = reconcile(known, map(_without_starts, stalls))
         long = [one for one in rest if _held_ns(one) >= limit(_rule(one).name)]
         if not long:
             # What is long by itself is told as that, and once.
@@ -303,6 +303,26 @@ def reconcile(
         if rest.held_ns >= stall.threshold_ns:
             left.append(replace(stall, samples=tuple(remaining), charge=rest))
     return tuple(charged), tuple(left)
+
+
+def _without_starts(stall: Sighting) -> Sighting:
+    """``stall`` without what it waited for threads to start.
+
+    ``Thread.start`` returns once the thread has got a processor: on a crowded machine that takes
+    long, and is nobody's fault.
+    """
+    samples = tuple(sample for sample in stall.samples if not _starts_thread(sample.stack))
+    if stall.charge is None or len(samples) == len(stall.samples):
+        return stall
+    total = sum(sample.weight_ns for sample in stall.samples)
+    left = sum(sample.weight_ns for sample in samples)
+    return replace(stall, samples=samples, charge=_share(stall.charge, left, max(1, total)))
+
+
+def _starts_thread(stack: Stack) -> bool:
+    return any(
+        frame.function == "Thread.start" and frame.module == "threading" for frame in stack[-8:]
+    )
 
 
 def site(stack: Stack) -> object:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from pytest_asyncguard.model import Finding, RunReport
-
 if TYPE_CHECKING:
     from pytest_asyncguard.catalog.rows import Call
+    from pytest_asyncguard.model import Finding, RunReport
 
 
 class ReportFormat(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+from pytest_asyncguard.attribute.anchor import anchor
 from pytest_asyncguard.attribute.blame import Blame, blame, called_name, library_called, occurrence
 from pytest_asyncguard.attribute.hint import hint
 from pytest_asyncguard.attribute.installed import Installations
@@ -52,11 +53,12 @@ class Attributor:
         if phase == "middleware" and owner and not blamed.project:
             instead += self._installed(owner)
         file = self.relative(frame.file)
+        known_by = anchor(frame) if sighting.call is None else frame
         held = _spread(sighting, "held_ns")
         count = sighting.count
         return Finding(
             fingerprint=fingerprint(
-                decision.rule.code, file, frame.function, frame.source, occurrence(frame)
+                decision.rule.code, file, frame.function, known_by.source, occurrence(known_by)
             ),
             code=decision.rule.code,
             rule=decision.rule.name,

@@ -78,7 +78,14 @@ def with_findings(
         for row in report.endpoints
         if row.requests
     }
-    rows = census.tally(endpoints, exercises, findings)
+    said = {row.route: row for row in report.endpoints}
+    # What the parts knew of the code and its threads is not in their sum: their advice stands.
+    rows = tuple(
+        replace(row, advice=row.advice or said[row.route].advice)
+        if row.verdict == said[row.route].verdict
+        else row
+        for row in census.tally(endpoints, exercises, findings)
+    )
     exempt = report.settings.get("exempt")
     counted = gate.without(rows, exempt if isinstance(exempt, list) else ())
     if strict is None:

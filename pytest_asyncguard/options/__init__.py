@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_asyncguard.model import Level, Mode
 from pytest_asyncguard.options.table import BASELINE, MARKER, OPTIONS, Option, Scope
 from pytest_asyncguard.options.values import (
     EVERY,
@@ -25,6 +24,9 @@ from pytest_asyncguard.options.values import (
     report_form,
     seconds,
 )
+
+if TYPE_CHECKING:
+    from pytest_asyncguard.model import Level, Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-from pytest_asyncguard.model import Mode
 from pytest_asyncguard.options.values import (
+    MODES,
     REPORTS,
     allowances,
     boolean,
@@ -76,7 +76,7 @@ OPTIONS: Final = (
     ),
     Option(
         field="mode",
-        parse=choice(*get_args(Mode)),
+        parse=choice(*MODES),
         metavar="MODE",
         marker=True,
         help="fail-tests (default): the responsible tests fail; fail-run: the run fails; "

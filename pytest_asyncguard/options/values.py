@@ -7,12 +7,12 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_asyncguard.catalog import rules
-from pytest_asyncguard.model import Level, Rule
+if TYPE_CHECKING:
+    from pytest_asyncguard.model import Level, Rule
 
 REPORTS: Final[Mapping[str, str | None]] = {
     "json": "asyncguard.json",
@@ -36,6 +36,13 @@ class ReportFile:
 
     format: str
     path: str | None
+
+
+def _rules() -> Any:
+    """The rules, where a value names one: a run that gives none does not load the catalogue."""
+    from pytest_asyncguard.catalog import rules
+
+    return rules
 
 
 class BadItemError(ValueError):
@@ -92,8 +99,9 @@ def thresholds(values: object) -> dict[str, float]:
     """Durations by the rules that they are for; ``EVERY`` is for those that have none."""
     found: dict[str, float] = {}
     for item, name, limit in _limits(values):
-        rule = None if name is None else rules.find(name)
-        if name is not None and (rule is None or not _is_timed(rule)):
+        rules = None if name is None else _rules()
+        rule = None if rules is None else rules.find(name)
+        if rules is not None and (rule is None or not _is_timed(rule)):
             names = ", ".join(rule.name for rule in rules.RULES.values() if _is_timed(rule))
             raise BadItemError(
                 item, f"{_A_DURATION}, or RULE=DURATION, where RULE is a code or one of {names}"
@@ -125,16 +133,20 @@ def _is_timed(rule: Rule) -> bool:
 
     A call that is an error is one however short it was; one that is a warning becomes an error.
     """
-    return rule.name in rules.STALLS or rule.severity == "warning"
+    return rule.name in _rules().STALLS or rule.severity == "warning"
+
+
+LEVELS: Final = ("error", "warning", "off")
+MODES: Final = ("fail-tests", "fail-run", "report")
 
 
 def rule_levels(values: object) -> dict[str, Level]:
     levels: dict[str, Level] = {}
     for value in _items(values):
         name, equals, level = value.partition("=")
-        rule = rules.find(name)
-        if not equals or rule is None or level.strip() not in get_args(Level):
-            names = ", ".join(rules.RULES)
+        rule = _rules().find(name)
+        if not equals or rule is None or level.strip() not in LEVELS:
+            names = ", ".join(_rules().RULES)
             raise BadItemError(
                 value, f"NAME=error|warning|off, where NAME is a code or one of {names}"
             )
@@ -149,6 +161,7 @@ def calls(values: object) -> dict[str, str]:
     """Dotted names of callables that block, each with its rule."""
     found: dict[str, str] = {}
     for value in _items(values):
+        rules = _rules()
         name, equals, rule_name = (part.strip() for part in value.partition("="))
         rule = rules.find(rule_name) if equals else rules.RULES["sync-client"]
         if rule is None or rule.name in rules.STALLS or not _DOTTED.fullmatch(name):
@@ -181,7 +194,7 @@ def allowances(values: object) -> dict[str, str | None]:
     for value in _items(values):
         pattern, *rest = value.split(None, 1)
         allowed = "DOTTED.CALL or PATH::FUNCTION, as in time.sleep or app/db.py::connect"
-        if rules.find(pattern) is not None:
+        if _rules().find(pattern) is not None:
             raise BadItemError(
                 value, f"{allowed}; a rule is switched off with --asyncguard-rule={pattern}=off"
             )

@@ -19,14 +19,15 @@ import sys
 import time
 from _thread import get_ident, get_native_id
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 MISSED_NS: Final = 50_000_000
 """By how much a beat must be late to count as missed: timers and schedulers are not exact."""
 AWAKE: Final = 2
 """How often a thread wakes that has slept once: from its sleep, and to get the GIL back."""
-CROWD: Final = 8
-"""How many times its time on the processor a thread may hold the GIL on a crowded machine."""
+DOUBTED_NS: Final = 20_000_000
+"""From how much sleep on it pays to ask whether others kept the GIL without computing."""
 SHARED_NS: Final = 1_000_000
 """How old a reading may be and still serve as the start of a new stretch."""
 
@@ -76,8 +77,10 @@ class Sources:
     def queued(self, fd: int | None) -> int:
         return int(os.pread(fd, 64, 0).split()[1]) if fd is not None else 0
 
-    def ran(self, thread: int) -> int | None:
-        """The time on the CPU of another thread, by its native id; None where it cannot be told.
+    def scheduled_of(self, thread: int) -> tuple[int, int] | None:
+        """For how long another thread ran, and waited for a processor, by its native id.
+
+        None where that cannot be told.
 
         Its clock by ``pthread_getcpuclockid`` would be read faster, but may crash the process
         where the thread has just ended.
@@ -87,7 +90,8 @@ class Sources:
         except (OSError, AttributeError):
             return None
         try:
-            return int(os.pread(fd, 64, 0).split()[0])
+            ran, queued, _ = os.pread(fd, 64, 0).split()
+            return int(ran), int(queued)
         except OSError:
             return None  # it has ended since
         finally:
@@ -162,6 +166,8 @@ class Heartbeat:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
+        self.ready: Callable[[int], int] | None = None
+        """For how long other threads of Python's ran or were ready to, since a moment."""
         self._queue: int | None = None
         self._last: Beat | None = None
         self._pauses: deque[tuple[int, int, int]] = deque(maxlen=64)
@@ -220,7 +226,7 @@ def _stopped(last: Beat, now: Beat, since: int) -> int:
 class ThreadClock:
     """The clock of one loop thread; used by that thread only."""
 
-    __slots__ = ("_collections", "_fd", "_heartbeat", "_sources", "_thread", "last")
+    __slots__ = ("_collections", "_fd", "_heartbeat", "_sources", "_thread", "last", "native")
 
     def __init__(
         self, sources: Sources, collections: Collections, heartbeat: Heartbeat | None = None
@@ -229,15 +235,18 @@ class ThreadClock:
         self._heartbeat = heartbeat
         self._collections = collections
         self._thread = get_ident()
+        self.native = get_native_id()
         self._fd = sources.open_queue()
         self.last = self.read()
 
     def read(self) -> Reading:
         sources = self._sources
-        wall = sources.wall()
+        # On the way out of a system call that reads a CPU clock a thread may be put aside: so the
+        # clocks that go on meanwhile are read after those.
         cpu = sources.thread()
         others = sources.process() - cpu
         wakeups = sources.wakeups()
+        wall = sources.wall()
         # Reading the file gives up the GIL, so it comes last: what it takes to get that back is
         # then after this moment on every clock, the queue's among them.
         return Reading(wall, cpu, sources.queued(self._fd), others, wakeups)
@@ -251,23 +260,39 @@ class ThreadClock:
         self.last = self.read()
         return self.last
 
-    def end(self, began: Reading, opened: int, now: int) -> tuple[int, int]:
-        """CPU and sleep to charge for the stretch from ``opened`` to ``now``."""
+    def end(
+        self,
+        began: Reading,
+        opened: int,
+        now: int,
+        put_off: Callable[[], int] | None = None,
+    ) -> tuple[int, int]:
+        """CPU and sleep to charge for the stretch from ``opened`` to ``now``.
+
+        ``put_off`` tells what of the sleep was the doing of other threads; it is asked where there
+        is much of it.
+        """
         if now - opened < SHARED_NS:
             cpu = min(now - opened, self._sources.thread() - began.cpu)
             return cpu, now - opened - cpu
         last = self.refresh()
         excused = self._collections.excused(self._thread, opened)
+        heartbeat = self._heartbeat
         paused = 0
-        if self._heartbeat is not None and now - opened > MISSED_NS:
-            paused = self._heartbeat.paused(opened, now, last.queued - began.queued)
-        return charge(began, last, opened, excused, paused)
+        if heartbeat is not None and now - opened > MISSED_NS:
+            paused = heartbeat.paused(opened, now, last.queued - began.queued)
+        cpu, asleep = charge(began, last, opened, excused, paused)
+        if asleep > DOUBTED_NS and heartbeat is not None and heartbeat.ready is not None:
+            if put_off is not None:
+                paused += put_off()
+            return charge(began, last, opened, excused, paused, ready=heartbeat.ready(opened))
+        return cpu, asleep
 
     def kept(self, began: Reading) -> int:
         """For how long other threads kept the GIL from this one, from ``began`` to the last end."""
         last = self.last
         asleep = last.wall - began.wall - (last.cpu - began.cpu) - (last.queued - began.queued)
-        return _starved(began, last, asleep, 1)
+        return _starved(began, last, asleep)
 
     def __del__(self) -> None:
         # It lives as long as its thread: a TestClient starts one for each request.
@@ -276,35 +301,39 @@ class ThreadClock:
 
 
 def charge(
-    began: Reading, ended: Reading, opened: int, excused: int = 0, paused: int = 0
+    began: Reading,
+    ended: Reading,
+    opened: int,
+    excused: int = 0,
+    paused: int = 0,
+    *,
+    ready: int = 0,
 ) -> tuple[int, int]:
     """The (cpu, asleep) nanoseconds of a stretch that opened at ``opened``.
 
-    ``excused`` is CPU time, ``paused`` sleep, for which the stretch is not to blame.
+    ``excused`` is CPU time, ``paused`` sleep, for which the stretch is not to blame. ``ready`` is
+    for how long other threads ran or were ready to, where that is known.
 
-    Waiting for the GIL looks like sleep to the system. Two facts tell it apart: other threads
-    burn at least as much CPU meanwhile, and the waiting thread wakes once every switch interval
-    to ask for the GIL, where a sleep or a read wakes once in all. Measured: 120 ms of waiting
-    against one busy thread take 45 wake-ups, and a sleep of 150 ms beside it takes 4.
+    Waiting for the GIL looks like sleep to the system. Two facts tell it apart: another thread
+    runs meanwhile, or waits for a processor with the GIL in its hands; and the waiting thread
+    wakes once every switch interval to ask for it, where a sleep or a read wakes once in all.
+    Measured: 120 ms of waiting against one busy thread take 45 wake-ups, and a sleep of 150 ms
+    beside it takes 4.
     """
     wall = ended.wall - began.wall
     cpu = ended.cpu - began.cpu
     asleep = max(0, wall - cpu - (ended.queued - began.queued) - paused)
-    starved = _starved(began, ended, asleep, CROWD)
+    starved = _starved(began, ended, asleep, ready)
     stretch = max(0, ended.wall - opened)
     cpu = max(0, min(stretch, cpu) - excused)
     return cpu, min(stretch - cpu, asleep - starved)
 
 
-def _starved(began: Reading, ended: Reading, asleep: int, crowd: int) -> int:
-    """How much of ``asleep`` was waiting for the GIL.
-
-    Whoever has it may wait for a processor in turn: then it holds the GIL for longer than it
-    computes, up to ``crowd`` times as long.
-    """
+def _starved(began: Reading, ended: Reading, asleep: int, ready: int = 0) -> int:
+    """How much of ``asleep`` was waiting for the GIL."""
     woke = ended.wakeups - began.wakeups
     if woke <= AWAKE:
         return 0
     patience = int(sys.getswitchinterval() * 1e9)
-    busy = max(0, ended.others - began.others) * crowd
+    busy = max(ended.others - began.others, ready)
     return max(0, min(asleep, busy, (woke - 1) * patience))

@@ -12,6 +12,7 @@ from _thread import get_ident
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from contextvars import ContextVar
 from copy import copy
+from functools import partial
 from typing import Any, Final, Protocol
 
 from pytest_asyncguard.probes.clock import (
@@ -304,6 +305,8 @@ class Hold:
     nested_asleep_ns: int = 0
     nested_kept_ns: int = 0
     keepers: list[RawKeeper] | None = None
+    put_off_ns: int = 0
+    looked: tuple[int, int, int, int] | None = None
 
     def __init__(  # noqa: PLR0917 - by keyword it takes twice as long
         self,
@@ -361,11 +364,13 @@ class _Alarm:
     """What loop threads ask of the sampler.
 
     ``wake`` wakes it; it is set while the sampler sleeps, and only then. ``look`` finds the
-    thread that has computed most lately, in a hold that was opened then.
+    thread that has computed most lately, in a hold that was opened then; ``put_off`` tells how long
+    others kept a hold from running that would have computed.
     """
 
     wake: Callable[[], None] | None = None
     look: Callable[[int], RawKeeper | None] | None = None
+    put_off: Callable[[Hold], int] | None = None
 
 
 alarm: Final = _Alarm()
@@ -409,7 +414,10 @@ def leave(hold: Hold | None) -> None:
         cpu, asleep = wall, 0
         # Many short ones within another hold are long together: that one needs to know of what.
         if wall >= MEASURED_NS or wall >= request.threshold_ns or outer is not None:
-            cpu, asleep = hold.clock.end(hold.began, hold.opened, hold.opened + wall)
+            put_off = None
+            if wall >= request.threshold_ns and (ask := alarm.put_off) is not None:
+                put_off = partial(ask, hold)
+            cpu, asleep = hold.clock.end(hold.began, hold.opened, hold.opened + wall, put_off)
             kept = hold.clock.kept(hold.began) if wall >= request.threshold_ns else 0
             held = _charge(
                 hold,
@@ -424,6 +432,7 @@ def leave(hold: Hold | None) -> None:
             outer.nested_ns += wall
             outer.nested_cpu_ns += cpu
             outer.nested_asleep_ns += asleep
+            outer.put_off_ns += hold.put_off_ns
         request.held_ns += held
         request.held_max_ns = max(request.held_max_ns, held)
     except Exception as error:  # noqa: BLE001 - the guard never breaks the app

@@ -10,19 +10,26 @@ from __future__ import annotations
 import sys
 import threading
 from _thread import get_ident
+from collections import deque
 from collections.abc import Mapping
 from types import FrameType
+from typing import Final
 
 from pytest_asyncguard.probes import holds
-from pytest_asyncguard.probes.holds import RawKeeper
+from pytest_asyncguard.probes.holds import Hold, RawKeeper
 from pytest_asyncguard.probes.stacks import capture
+
+LOOKS: Final = 64
+"""How many looks are remembered: those of the last seconds."""
+COMPUTED_NS: Final = 1_000_000
+"""From how much computing between two looks on a hold is taken to have computed all along."""
 
 
 class Keepers:
     """The time on the CPU of each thread that has no hold open, from one look to the next."""
 
     def __init__(self) -> None:
-        self._ran: dict[int, int] | None = None
+        self._looks: deque[tuple[int, dict[int, tuple[int, int]]]] = deque(maxlen=LOOKS)
         self._latest: tuple[int, RawKeeper | None] = 0, None
         # What the tests themselves compute starves no app that is deployed.
         self._exempt = {get_ident()}
@@ -33,22 +40,77 @@ class Keepers:
 
     def look(self) -> tuple[int, str, int] | None:
         """Identifier, name and nanoseconds of the thread that has computed most since."""
-        before, ran = self._ran, {}
+        before = self._looks[-1][1] if self._looks else None
+        taken = holds.sources.wall()
+        now: dict[int, tuple[int, int]] = {}
         busiest: tuple[int, str, int] | None = None
         for thread in threading.enumerate():
             ident, native = thread.ident, thread.native_id
-            if ident is None or native is None or ident in self._exempt:
+            if ident is None or native is None:
                 continue
-            if (now := holds.sources.ran(native)) is None:
+            if (figures := holds.sources.scheduled_of(native)) is None:
                 continue
-            ran[native] = now
-            if before is None or ident in holds.open_holds:
+            now[native] = figures
+            if before is None or ident in self._exempt or ident in holds.open_holds:
                 continue
-            took = now - before.get(native, 0)
+            took = figures[0] - before.get(native, (0, 0))[0]
             if took > (busiest[2] if busiest is not None else 0):
                 busiest = ident, thread.name, took
-        self._ran = ran
+        self._looks.append((taken, now))
         return busiest
+
+    def ready(self, opened: int) -> int:
+        """For how long others than this thread have run, or been ready to, since ``opened``.
+
+        Each of them may have had the GIL for as long: also one that was put aside with it, on a
+        crowded machine, before it had computed for a millisecond.
+        """
+        if not self._looks:
+            return 0
+        before = self._before(opened)
+        total = 0
+        for thread in threading.enumerate():
+            native = thread.native_id
+            if native is None or thread.ident == get_ident():
+                continue
+            if (figures := holds.sources.scheduled_of(native)) is not None:
+                total += sum(figures) - sum(before.get(native, (0, 0)))
+        return total
+
+    def put_off(self, hold: Hold) -> None:
+        """Note how long others kept ``hold`` from running, from the look before to the last one.
+
+        A thread that computes gives the GIL to whoever asks for it, and then waits until that one
+        was given a processor; on a crowded machine that takes as long as a sleep, and looks like
+        one. A thread that did not compute meanwhile did sleep.
+        """
+        taken, seen = self._looks[-1]
+        native = hold.clock.native
+        if (own := seen.get(native)) is None:
+            return
+        ran, queued = own
+        others = _total_without(seen, native)
+        if hold.looked is not None:
+            since, ran_then, queued_then, others_then = hold.looked
+        else:
+            since, ran_then, queued_then = hold.began.wall, hold.began.cpu, hold.began.queued
+            others_then = _total_without(self._before(hold.opened), native)
+        hold.looked = taken, ran, queued, others
+        if ran - ran_then >= COMPUTED_NS:
+            asleep = taken - since - (ran - ran_then) - (queued - queued_then)
+            hold.put_off_ns += max(0, min(asleep, others - others_then))
+
+    def put_off_in_all(self, hold: Hold) -> int:
+        """For how long others kept ``hold`` from running; asked when it is over."""
+        self.look()
+        self.put_off(hold)
+        return hold.put_off_ns
+
+    def _before(self, moment: int) -> Mapping[int, tuple[int, int]]:
+        """What was seen in the last look before ``moment``; if all were later, in the first."""
+        looks = list(self._looks)
+        found = (seen for taken, seen in reversed(looks) if taken <= moment)
+        return next(found, looks[0][1] if looks else {})
 
     def keeper(self) -> RawKeeper | None:
         """That thread, and where it stands."""
@@ -73,3 +135,7 @@ class Keepers:
         if latest is None or looked < opened or (now and now.ran_ns > latest.ran_ns):
             return now
         return latest
+
+
+def _total_without(seen: Mapping[int, tuple[int, int]], thread: int) -> int:
+    return sum(map(sum, seen.values())) - sum(seen.get(thread, ()))

@@ -44,12 +44,14 @@ class Sampler:
         self._alarm.acquire()
         self._keepers = Keepers()
         holds.alarm.look = self._keepers.since
+        holds.alarm.put_off = self._keepers.put_off_in_all
+        holds.heartbeat.ready = self._keepers.ready
         self._thread = threading.Thread(target=self._run, name="asyncguard-sampler", daemon=True)
         self._thread.start()
 
     def uninstall(self) -> None:
         self._stop = True
-        holds.alarm.look = None
+        holds.alarm.look = holds.alarm.put_off = holds.heartbeat.ready = None
         self.wake()
         thread, self._thread = self._thread, None
         # It is its own thread that drops a sampler which failed.
@@ -103,6 +105,8 @@ class Sampler:
             self._keepers.look()
             return False
         keeper = self._keepers.keeper()
+        for _, hold in lasting:
+            self._keepers.put_off(hold)
         frames = sys._current_frames()
         for thread, hold in lasting:
             stack = capture(frames.get(thread))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 import sys
 from _thread import get_ident
 from collections.abc import Callable
@@ -74,21 +73,14 @@ def through(transport: Any) -> Any:
 
 def handling(original: Callable[..., Any]) -> Callable[..., Any]:
     """``original``, a transport's method, with the app that it calls watched."""
-    if inspect.iscoroutinefunction(original):
 
-        @functools.wraps(original)
-        async def handle_async_request(self: Any, *args: Any, **kwargs: Any) -> Any:
-            __tracebackhide__ = True
-            return await original(through(self), *args, **kwargs)
-
-        return handle_async_request
-
+    # Where the original is a coroutine function, its coroutine is handed on.
     @functools.wraps(original)
-    def handle_request(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def handle(self: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         return original(through(self), *args, **kwargs)
 
-    return handle_request
+    return handle
 
 
 class TransportProbe:

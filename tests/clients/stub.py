@@ -141,8 +141,9 @@ def later(function: Callable[..., object], *arguments: object) -> None:
         return True
 
     def watch() -> None:
-        # Seen twice: it may just be on its way there.
-        while not (waits() and time.sleep(0.02) is None and waits()):
+        seen = 0
+        while seen < 20:  # it may just be on its way there
+            seen = seen + 1 if waits() else 0
             time.sleep(0.001)
         function(*arguments)
 

@@ -11,7 +11,7 @@ import importlib.util
 import os
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,7 +169,7 @@ class Watched:
     def request(self, **scope: Any) -> WatchedRequest:
         return WatchedRequest(None, {"type": "http", **scope}, self.inbox)
 
-    def drive(self, coroutine: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
+    def drive(self, coroutine: Coroutine[Any, Any, None]) -> Any:
         """``coroutine`` as the app's part in a request."""
         return drive(coroutine, self.request())
 

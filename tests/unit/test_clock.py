@@ -383,7 +383,8 @@ def test_sleep_is_asleep() -> None:
     began = thread_clock.begin(opened)
     time.sleep(0.01)
     _, asleep = thread_clock.end(began, opened, time.perf_counter_ns())
-    assert asleep >= 9 * MS
+    # Other threads of the process may have had the GIL when it woke.
+    assert asleep + thread_clock.kept(began) >= 9 * MS
 
 
 def test_computing_is_on_the_cpu() -> None:

@@ -623,3 +623,12 @@ def test_starvation_during_start_up_is_none() -> None:
     """It delays nobody's request."""
     made = Decider({}).judge([], [], [starved(300, request=LIFESPAN)], lambda _: THRESHOLD)
     assert made == []
+
+
+def test_waiting_for_a_thread_to_start_is_no_stall() -> None:
+    """On a crowded machine it takes as long as the machine likes."""
+    start = (user(), library("threading:Thread.start"), library("threading:Event.wait"))
+    assert judged([], [stall(ms(asleep=300), (start, 300))]) == []
+    mixed = stall(ms(asleep=300), (start, 180), ((user(),), 120))
+    assert judged([], [mixed]) == [("blocked-stall", "error")]
+    assert judged([], [stall(ms(asleep=300), (start, 210), ((user(),), 90))]) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from fastapi import routing
 
 from pytest_asyncguard.probes import endpoints, holds
-from pytest_asyncguard.probes.endpoints import EndpointProbe, solving, timing
+from pytest_asyncguard.probes.endpoints import EndpointProbe, running, solving, timing
 from pytest_asyncguard.probes.holds import WatchedRequest, current_request
 from pytest_asyncguard.probes.patching import ImportWatch
 
@@ -64,6 +65,60 @@ def test_the_endpoint_runs_where_its_dependencies_are_solved(
     assert not request_.reached()
     assert run(request_, solving(solve_dependencies), solved) is solved
     assert request_.reached() is reached
+
+
+def test_an_endpoint_that_is_run_is_reached(inbox_open: Any, monkeypatch: Any) -> None:
+    """There the solved dependencies tell nothing more, and are not looked at."""
+    monkeypatch.setattr(WatchedRequest, "solved", False)
+
+    def endpoint() -> None:
+        pass
+
+    async def solve_dependencies() -> int:
+        return 1  # would be a failure if it were looked at
+
+    async def run_endpoint_function(*, values: int) -> int:
+        return values
+
+    async def both() -> tuple[int, bool, int]:
+        solved = await solving(solve_dependencies)()
+        before = request.reached()
+        return solved, before, await running(run_endpoint_function)(values=2)
+
+    request = inbox_open.request(endpoint=endpoint, route=ApiRoute())
+    assert run(request, both) == (1, False, 2)
+    assert request.reached()
+
+
+@pytest.mark.parametrize("kind", ["generator", "async generator", "decorated", "websocket"])
+def test_an_endpoint_that_is_not_run_is_reached_once_it_is_solved(
+    inbox_open: Any, monkeypatch: Any, kind: str
+) -> None:
+    """A generator is iterated by FastAPI itself; a decorator may hide one."""
+    monkeypatch.setattr(WatchedRequest, "solved", False)
+
+    def plain() -> None:
+        pass
+
+    def generator() -> Any:
+        yield
+
+    async def async_generator() -> Any:
+        yield
+
+    @functools.wraps(generator)
+    def decorated() -> Any:
+        return generator()
+
+    others = {"generator": generator, "async generator": async_generator, "decorated": decorated}
+    scope = {"type": "websocket"} if kind == "websocket" else {}
+
+    async def solve_dependencies() -> Any:
+        return SimpleNamespace(errors=[])
+
+    request = inbox_open.request(endpoint=others.get(kind, plain), route=ApiRoute(), **scope)
+    run(request, solving(solve_dependencies))
+    assert request.reached()
 
 
 def test_a_dependency_that_raises_ends_the_way(request_: WatchedRequest) -> None:

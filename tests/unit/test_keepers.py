@@ -16,7 +16,7 @@ from pytest_asyncguard.guard import GIL_SHARERS, Guard, Installation
 from pytest_asyncguard.model import Finding
 from pytest_asyncguard.options import read
 from pytest_asyncguard.probes import holds
-from pytest_asyncguard.probes.clock import ThreadClock
+from pytest_asyncguard.probes.clock import Heartbeat, ThreadClock
 from pytest_asyncguard.probes.holds import RawKeeper
 from pytest_asyncguard.probes.keepers import Keepers
 from pytest_asyncguard.probes.sampler import INTERVAL_SECONDS, Sampler
@@ -52,7 +52,11 @@ def standing(name: str) -> Iterator[threading.Thread]:
 def _ran(monkeypatch: pytest.MonkeyPatch) -> dict[int | None, int]:
     """How long each thread ran on the CPU, by native id, as the test says."""
     figures: dict[int | None, int] = {}
-    monkeypatch.setattr(holds.sources, "ran", figures.get)
+
+    def scheduled_of(thread: int) -> tuple[int, int] | None:
+        return (figures[thread], 0) if thread in figures else None
+
+    monkeypatch.setattr(holds.sources, "scheduled_of", scheduled_of)
     return figures
 
 
@@ -82,15 +86,29 @@ def test_only_waiting_for_the_gil_is_starvation(
     assert thread_clock.kept(began) == kept_ms * MS
 
 
-def test_nobody_kept_the_gil_for_longer_than_others_computed(fake_clock: FakeClock) -> None:
-    """A keeper that waits for a processor is as innocent as the request: the machine is full."""
-    thread_clock = ThreadClock(holds.sources, holds.collections)
+def test_a_thread_put_aside_with_the_gil_in_its_hands_is_known(fake_clock: FakeClock) -> None:
+    """It computed for 30 ms and waited for a processor for 90: neither is the request's doing."""
+    heartbeat = Heartbeat(holds.sources)
+    thread_clock = ThreadClock(holds.sources, holds.collections, heartbeat)
     opened = fake_clock.wall
     began = thread_clock.begin(opened)
     fake_clock.starve(120 * MS)
     fake_clock.others -= 90 * MS
+    assert thread_clock.end(began, opened, fake_clock.wall) == (0, 90 * MS)
+    heartbeat.ready = lambda since: 120 * MS if since == opened else 0
     assert thread_clock.end(began, opened, fake_clock.wall) == (0, 0)
-    assert thread_clock.kept(began) == 30 * MS
+    assert thread_clock.kept(began) == 30 * MS, "nobody is accused of what the machine did"
+
+
+def test_a_sleep_beside_threads_that_are_ready_is_a_sleep(fake_clock: FakeClock) -> None:
+    """It wakes but once, however crowded the machine is."""
+    heartbeat = Heartbeat(holds.sources)
+    heartbeat.ready = lambda since: 500 * MS
+    thread_clock = ThreadClock(holds.sources, holds.collections, heartbeat)
+    opened = fake_clock.wall
+    began = thread_clock.begin(opened)
+    fake_clock.sleep(150 * MS)
+    assert thread_clock.end(began, opened, fake_clock.wall) == (0, 150 * MS)
 
 
 def test_what_the_reading_itself_waits_for_is_after_it(
@@ -236,13 +254,117 @@ def test_the_cpu_time_of_another_thread_is_that_of_its_own_clock() -> None:
     thread.start()
     ready.wait()
     try:
-        ran = holds.sources.ran(thread.native_id or 0)
+        figure = holds.sources.scheduled_of(thread.native_id or 0)
     finally:
         done.set()
         thread.join()
-    assert ran is not None
-    assert 0.9 < ran / figures[0] < 1.1
-    assert holds.sources.ran(0) is None, "there is no such thread"
+    assert figure is not None
+    assert 0.9 < figure[0] / figures[0] < 1.1
+    assert figure[1] >= 0
+    assert holds.sources.scheduled_of(0) is None, "there is no such thread"
+
+
+def test_who_was_ready_is_counted_from_the_last_look_before(
+    fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Running and waiting for a processor alike, and of all other threads together."""
+    figures: dict[int | None, tuple[int, int]] = {}
+    monkeypatch.setattr(holds.sources, "scheduled_of", figures.get)
+    keepers = Keepers()
+    assert keepers.ready(fake_clock.wall) == 0, "nothing is known yet"
+    figures[threading.get_native_id()] = 0, 0
+    with standing("one") as one, standing("two") as two:
+        figures[one.native_id], figures[two.native_id] = (5 * MS, 5 * MS), (0, 0)
+        keepers.look()
+        fake_clock.compute(10 * MS)
+        figures[one.native_id] = 7 * MS, 9 * MS
+        keepers.look()
+        opened = fake_clock.wall
+        fake_clock.compute(10 * MS)
+        figures[one.native_id], figures[two.native_id] = (8 * MS, 39 * MS), (2 * MS, 0)
+        figures[threading.get_native_id()] = 90 * MS, 90 * MS
+        keepers.look()
+        assert keepers.ready(opened) == (1 + 30 + 2) * MS
+        assert keepers.ready(opened - 1) == (3 + 34 + 2) * MS
+        assert keepers.ready(0) == (3 + 34 + 2) * MS, "the oldest look, if all are later"
+
+
+# --- what others put off -----------------------------------------------------------------------
+
+
+Figures = dict[int | None, tuple[int, int]]
+
+
+@pytest.fixture(name="figures")
+def _figures(monkeypatch: pytest.MonkeyPatch) -> Figures:
+    """Running and waiting for a processor, by native id, of this thread and one other."""
+    figures: Figures = {threading.get_native_id(): (0, 0)}
+    monkeypatch.setattr(holds.sources, "scheduled_of", figures.get)
+    return figures
+
+
+@pytest.mark.parametrize(
+    "case",
+    [(10, 50, 50), (10, 30, 30), (10, 90, 70), (0, 50, 0), (10, 0, 0)],
+    ids=[
+        "as long as another was ready",
+        "not as long",
+        "no longer than it slept",
+        "a sleep",
+        "nobody else was there",
+    ],
+)
+def test_a_thread_that_computes_is_put_off_by_others_that_are_ready(
+    inbox_open: Watched,
+    fake_clock: FakeClock,
+    figures: Figures,
+    case: tuple[int, int, int],
+) -> None:
+    """It gave them the GIL, and they waited for a processor with it; a sleep is a sleep."""
+    computed_ms, waited_ms, put_off_ms = case
+    keepers = Keepers()
+    with standing("other") as other:
+        figures[other.native_id] = 0, 0
+        keepers.look()
+        hold = holds.enter(inbox_open.request(), spawned=False)
+        assert hold is not None
+        fake_clock.compute(computed_ms * MS)
+        fake_clock.sleep(70 * MS)
+        figures[threading.get_native_id()] = computed_ms * MS, 0
+        figures[other.native_id] = MS if waited_ms else 0, max(0, waited_ms - 1) * MS
+        keepers.look()
+        # The clock's own reading began with other figures than schedstat's: take them alike.
+        hold.began = hold.began._replace(cpu=0, queued=0)
+        keepers.put_off(hold)
+        assert hold.put_off_ns == put_off_ms * MS
+        keepers.put_off(hold)
+        assert hold.put_off_ns == put_off_ms * MS, "each look counts once"
+        holds.leave(hold)
+
+
+def test_a_hold_that_others_put_off_is_charged_with_the_rest(
+    inbox_open: Watched, fake_clock: FakeClock, figures: Figures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with what they did after the sampler's last look."""
+    keepers = Keepers()
+    monkeypatch.setattr(holds.alarm, "put_off", keepers.put_off_in_all)
+    monkeypatch.setattr(holds.heartbeat, "ready", keepers.ready)
+    monkeypatch.setattr(
+        holds._this_thread, "clock", ThreadClock(holds.sources, holds.collections, holds.heartbeat)
+    )
+    request = inbox_open.request()
+    with standing("other") as other:
+        figures[other.native_id] = 0, 0
+        keepers.look()
+        hold = holds.enter(request, spawned=False)
+        assert hold is not None
+        fake_clock.compute(60 * MS)
+        fake_clock.sleep(90 * MS)
+        figures[threading.get_native_id()] = 60 * MS, 0
+        figures[other.native_id] = MS, 89 * MS
+        hold.began = hold.began._replace(queued=0)
+        holds.leave(hold)
+    assert (request.held_ns, list(request.stalls)) == (60 * MS, [])
 
 
 # --- from the hold to the finding --------------------------------------------------------------
@@ -385,7 +507,7 @@ def test_a_real_thread_that_keeps_the_gil_is_found(guard_installed: Watched) -> 
     guard_installed.inbox.threshold_ns = 100 * MS
     request = guard_installed.request()
     keepers: Keepers = holds.alarm.look.__self__  # type: ignore[union-attr]
-    while keepers._ran is None:
+    while not keepers._looks:
         time.sleep(INTERVAL_SECONDS)
     sorting, done = threading.Event(), threading.Event()
 

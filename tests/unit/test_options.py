@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 import _pytest.config.findpaths
 import pytest
 
 from pytest_asyncguard.catalog.rules import RULES, STALLS
+from pytest_asyncguard.model import Level, Mode
 from pytest_asyncguard.options import (
     MARKER,
     OPTIONS,
@@ -27,6 +28,7 @@ from pytest_asyncguard.options import (
     read,
     seconds,
 )
+from pytest_asyncguard.options.values import LEVELS, MODES
 
 BY_FIELD = {option.field: option for option in OPTIONS}
 
@@ -55,7 +57,7 @@ def refusal(given: Values = MappingProxyType({}), ini: Values = MappingProxyType
 # --- nonsense ----------------------------------------------------------------------------------
 
 BOOLEAN = ("true", "false")
-LEVELS = ("error", "warning", "off", *RULES)
+LEVELLED = (*LEVELS, *RULES)
 CALLED = tuple(name for name in RULES if name not in STALLS)
 TIMED = (*STALLS, "file", "tls-context")
 
@@ -99,12 +101,12 @@ NONSENSE: tuple[tuple[str, object, object, tuple[str, ...]], ...] = (
     ("threshold", {"cpu-stall": math.nan}, {"cpu-stall": math.nan}, ("above zero",)),
     ("threshold", {"cpu-stall": None}, {"cpu-stall": None}, ("above zero",)),
     ("threshold", {None: 1}, {None: 1}, TIMED),
-    ("rule", ["sleep"], "sleep", LEVELS),
-    ("rule", ["sleep="], "sleep=", LEVELS),
-    ("rule", ["sleep=loud"], "sleep=loud", LEVELS),
-    ("rule", ["slumber=off"], "slumber=off", LEVELS),
-    ("rule", ["=off"], "=off", LEVELS),
-    ("rule", ["sleep=off", "AG999=off"], "AG999=off", LEVELS),
+    ("rule", ["sleep"], "sleep", LEVELLED),
+    ("rule", ["sleep="], "sleep=", LEVELLED),
+    ("rule", ["sleep=loud"], "sleep=loud", LEVELLED),
+    ("rule", ["slumber=off"], "slumber=off", LEVELLED),
+    ("rule", ["=off"], "=off", LEVELLED),
+    ("rule", ["sleep=off", "AG999=off"], "AG999=off", LEVELLED),
     ("rule", 3, 3, ("a list",)),
     ("strict", "very", "very", BOOLEAN),
     ("call", ["fetch"], "fetch", CALLED),
@@ -450,6 +452,12 @@ def test_a_row_is_whole(option: Option) -> None:
     assert option.ini.startswith("asyncguard")
     assert option.repeatable <= (option.metavar is not None)
     assert option.kind in {"bool", "string", "linelist"}
+
+
+def test_modes_and_levels_are_those_of_the_model() -> None:
+    """They are written down twice, for a run without the guard is not to load the model."""
+    assert get_args(Mode) == MODES
+    assert get_args(Level) == LEVELS
 
 
 def test_names_are_given_once() -> None:

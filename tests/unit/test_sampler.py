@@ -335,7 +335,8 @@ def test_the_sampler_beats_unless_it_rests(
         assert until(lambda: heart.told[-1] == "beat" and "rest" in heart.told)
     finally:
         sampler.uninstall()
-    assert heart.told[:4] == ["open", "beat", "beat", "rest"]
+    told = [what for what in heart.told if what != "waited"]
+    assert told[:4] == ["open", "beat", "beat", "rest"]
     assert heart.told[4] == "beat"
     assert heart.told[-1] == "close"
 
