@@ -348,7 +348,7 @@ EXPECTED: tuple[Expected, ...] = (
         route="GET /warehouse/picks/blocking",
         hint=(
             "`next_pick_blocking` never awaits: make it a plain `def`, and it runs in a"
-            " worker thread; or use `await asyncio.Queue().get()`."
+            " worker thread; or use `await queue.get()`, with asyncio.Queue."
         ),
     ),
     Expected(
@@ -360,7 +360,7 @@ EXPECTED: tuple[Expected, ...] = (
         route="GET /warehouse/door/blocking",
         hint=(
             "`door_blocking` never awaits: make it a plain `def`, and it runs in a worker"
-            " thread; or use `await asyncio.Event().wait()`."
+            " thread; or use `await event.wait()`, with asyncio.Event."
         ),
     ),
     # --- password-hash: the tests lower the cost, so that no clock sees it either

@@ -9,4 +9,6 @@ def built_rules() -> frozenset[str]:
     """The names of the rules that something can report."""
     calls = (*stdlib.CALLS, *clients.CALLS, stdlib.SQL_CONNECT, stdlib.SQL_STATEMENT)
     events = stdlib.AUDIT.values()
-    return frozenset({row.rule for row in calls} | {row.rule for row in events} | set(rules.STALLS))
+    return frozenset(
+        {row.rule for row in calls} | {row.rule for row in events} | {*rules.STALLS, "starved"}
+    )

@@ -13,6 +13,7 @@ a millisecond of it.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -28,6 +29,8 @@ AWAKE: Final = 2
 """How often a thread wakes that has slept once: from its sleep, and to get the GIL back."""
 DOUBTED_NS: Final = 20_000_000
 """From how much sleep on it pays to ask whether others kept the GIL without computing."""
+SIZE: Final = 64
+"""As many bytes of a file hold all the figures of one schedstat."""
 SHARED_NS: Final = 1_000_000
 """How old a reading may be and still serve as the start of a new stretch."""
 
@@ -42,6 +45,66 @@ class Reading(NamedTuple):
     wakeups: int
 
 
+class Files:
+    """Small files of the system, read without giving up the GIL.
+
+    The functions of ``os`` give it up for each call. The sampler would take a switch interval to
+    get it back from a loop thread that computes; and a loop thread that gives it up once a
+    millisecond wakes the sampler each time, and keeps it from ever asking for its turn.
+    """
+
+    def __init__(self) -> None:
+        self._libc: Any = None
+        self._buffer: Any = None
+        if sys.platform == "linux":
+            with contextlib.suppress(ImportError, OSError, AttributeError):
+                import ctypes
+
+                libc = ctypes.PyDLL(None)
+                libc.open.argtypes = (ctypes.c_char_p, ctypes.c_int)
+                libc.pread.argtypes = (
+                    ctypes.c_int,
+                    ctypes.c_void_p,
+                    ctypes.c_size_t,
+                    ctypes.c_long,
+                )
+                libc.pread.restype = ctypes.c_ssize_t
+                libc.close.argtypes = (ctypes.c_int,)
+                self._buffer = ctypes.c_char * SIZE
+                self._libc = libc
+
+    def read(self, path: str) -> bytes:
+        """The beginning of a file; nothing if it is not there."""
+        libc = self._libc
+        try:
+            if libc is None:
+                fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            elif (fd := libc.open(os.fsencode(path), os.O_RDONLY | os.O_CLOEXEC)) < 0:
+                return b""
+        except OSError:
+            return b""
+        try:
+            return self.again(fd)
+        except OSError:
+            return b""
+        finally:
+            if libc is None:
+                os.close(fd)
+            else:
+                libc.close(fd)
+
+    def again(self, fd: int) -> bytes:
+        """The beginning of a file that is open."""
+        if self._libc is None:
+            return os.pread(fd, SIZE, 0)
+        buffer = self._buffer()  # one for each call: any number of threads may read
+        size: int = self._libc.pread(fd, buffer, SIZE, 0)
+        if size < 0:
+            raise OSError(f"file descriptor {fd} cannot be read")
+        found: bytes = buffer.raw[:size]
+        return found
+
+
 class Sources:
     """Where the figures come from: one private reference to each of the system's clocks.
 
@@ -53,6 +116,7 @@ class Sources:
         self.wall = time.perf_counter_ns
         self.thread = getattr(time, "thread_time_ns", time.process_time_ns)
         self.process = time.process_time_ns
+        self._files = Files()
         self._usage: Any = None
         try:
             import resource
@@ -75,33 +139,25 @@ class Sources:
         return fd
 
     def queued(self, fd: int | None) -> int:
-        return int(os.pread(fd, 64, 0).split()[1]) if fd is not None else 0
+        return int(self._files.again(fd).split()[1]) if fd is not None else 0
 
     def scheduled_of(self, thread: int) -> tuple[int, int] | None:
         """For how long another thread ran, and waited for a processor, by its native id.
 
-        None where that cannot be told.
-
-        Its clock by ``pthread_getcpuclockid`` would be read faster, but may crash the process
-        where the thread has just ended.
+        None where that cannot be told. Its clock by ``pthread_getcpuclockid`` would be read faster,
+        but may crash the process where the thread has just ended.
         """
-        try:
-            fd = os.open(f"/proc/self/task/{thread}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-        except (OSError, AttributeError):
-            return None
-        try:
-            ran, queued, _ = os.pread(fd, 64, 0).split()
-            return int(ran), int(queued)
-        except OSError:
+        text = self._files.read(f"/proc/self/task/{thread}/schedstat")
+        if not text:
             return None  # it has ended since
-        finally:
-            os.close(fd)
+        ran, queued, _ = text.split()
+        return int(ran), int(queued)
 
     def scheduled(self, fd: int | None) -> tuple[int, int]:
         """The wait for a processor in nanoseconds, and how often one was given."""
         if fd is None:
             return 0, 0
-        _, queued, slices = os.pread(fd, 64, 0).split()
+        _, queued, slices = self._files.again(fd).split()
         return int(queued), int(slices)
 
 
