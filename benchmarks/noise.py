@@ -105,7 +105,7 @@ def _findings(report: dict[str, list[dict[str, object]]]) -> tuple[list[tuple[st
     Those are true of one run: how the GIL went round is not the same in the next.
     """
     found = [each for each in report["findings"] if each["rule"] != "starved"]
-    names = ("rule", "severity", "function", "line", "route", "tests")
+    names = ("rule", "severity", "function", "fingerprint", "route", "tests")
     said = [tuple(str(each[name]) for name in names) for each in found]
     return said, len(report["findings"]) - len(found)
 

@@ -188,6 +188,16 @@ class Collections:
         full = self._full.get(thread, ())
         return max((took for started, took in full if started >= since), default=0)
 
+    def elsewhere(self, thread: int, since: int) -> int:
+        """What the full collections of all other threads took since then, in nanoseconds."""
+        return sum(
+            took
+            for other, full in list(self._full.items())
+            if other != thread
+            for started, took in list(full)
+            if started + took > since
+        )
+
     def install(self) -> None:
         gc.callbacks.append(self.callback)
 
@@ -345,10 +355,14 @@ class ThreadClock:
         return cpu, asleep
 
     def kept(self, began: Reading) -> int:
-        """For how long other threads kept the GIL from this one, from ``began`` to the last end."""
+        """For how long other threads kept the GIL from this one, from ``began`` to the last end.
+
+        Not counted is the garbage that they collected: it may be anybody's.
+        """
         last = self.last
         asleep = last.wall - began.wall - (last.cpu - began.cpu) - (last.queued - began.queued)
-        return _starved(began, last, asleep)
+        collected = self._collections.elsewhere(self._thread, began.wall)
+        return max(0, _starved(began, last, asleep) - collected)
 
     def __del__(self) -> None:
         # It lives as long as its thread: a TestClient starts one for each request.

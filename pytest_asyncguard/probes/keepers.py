@@ -21,8 +21,12 @@ from pytest_asyncguard.probes.stacks import capture
 
 LOOKS: Final = 64
 """How many looks are remembered: those of the last seconds."""
-COMPUTED_NS: Final = 1_000_000
-"""From how much computing between two looks on a hold is taken to have computed all along."""
+COMPUTED_NS: Final = 3_000_000
+"""From how much computing between two looks on a hold is taken to have computed all along.
+
+A thread keeps the GIL for 5 ms from when another one asks; to get as far as a sleep, a request
+seldom takes half of that.
+"""
 
 
 class Keepers:

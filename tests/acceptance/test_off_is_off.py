@@ -22,7 +22,7 @@ SNAPSHOT = """
         \"\"\"What tells a value from another that took its place, in whichever process.\"\"\"
         code = getattr(value, "__code__", None)
         return [
-            type(value).__module__ + "." + type(value).__qualname__,
+            f"{type(value).__module__}.{type(value).__qualname__}",
             str(getattr(value, "__module__", None)),
             str(getattr(value, "__qualname__", None)),
             getattr(code, "co_filename", None),

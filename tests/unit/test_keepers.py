@@ -16,7 +16,7 @@ from pytest_asyncguard.guard import GIL_SHARERS, Guard, Installation
 from pytest_asyncguard.model import Finding
 from pytest_asyncguard.options import read
 from pytest_asyncguard.probes import holds
-from pytest_asyncguard.probes.clock import Heartbeat, ThreadClock
+from pytest_asyncguard.probes.clock import Collections, Heartbeat, ThreadClock
 from pytest_asyncguard.probes.holds import RawKeeper
 from pytest_asyncguard.probes.keepers import Keepers
 from pytest_asyncguard.probes.sampler import INTERVAL_SECONDS, Sampler
@@ -84,6 +84,25 @@ def test_only_waiting_for_the_gil_is_starvation(
     happens(fake_clock)
     thread_clock.end(began, opened, fake_clock.wall)
     assert thread_clock.kept(began) == kept_ms * MS
+
+
+def test_garbage_that_another_thread_collects_is_not_its_doing(
+    fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be anybody's: which thread pays for a full collection is chance."""
+    collections = Collections(holds.sources)
+    thread_clock = ThreadClock(holds.sources, collections)
+    opened = fake_clock.wall
+    began = thread_clock.begin(opened)
+    collector = threading.Thread(target=lambda: None)
+    for took in (30 * MS, 50 * MS):
+        monkeypatch.setattr("pytest_asyncguard.probes.clock.get_ident", lambda: collector)
+        collections.callback("start", {"generation": 2})
+        fake_clock.starve(took)
+        collections.callback("stop", {"generation": 2})
+    fake_clock.starve(40 * MS)
+    thread_clock.end(began, opened, fake_clock.wall)
+    assert thread_clock.kept(began) == 40 * MS
 
 
 def test_a_thread_put_aside_with_the_gil_in_its_hands_is_known(fake_clock: FakeClock) -> None:

@@ -74,9 +74,11 @@ ROWS = [
             OPTIONS = {"api_key": "k", "base_url": stub.URL, "max_retries": 0}
             CLIENT = openai.OpenAI(**OPTIONS)
             TWIN = openai.AsyncOpenAI(**OPTIONS)
+            # What a package exports on demand is known as its own once somebody has asked for it.
+            from openai.resources.chat.completions import Completions
         """,
         "call": "CLIENT.chat.completions.create(model='m', messages=[])",
-        "found": "openai.resources.chat.completions.completions.Completions.create",
+        "found": "openai.resources.chat.completions.Completions.create",
         "twin": "await TWIN.chat.completions.create(model='m', messages=[])",
     },
     {
