@@ -406,7 +406,11 @@ TESTS = """
             assert by_test_client("GET", "/" + path).status_code == 200
 
 
-    @pytest.mark.parametrize("size", [10, 3_000_000])
+    # An old Starlette lets a file that outgrows memory go to disk on the loop.
+    LARGE = [3_000_000] if hasattr(shop.UploadFile, "_will_roll") else []
+
+
+    @pytest.mark.parametrize("size", [10, *LARGE])
     def test_upload(send, size):
         answer = send("POST", "/upload", files={"file": ("a.txt", b"x" * size)})
         assert answer.json() == size

@@ -18,15 +18,23 @@ SNAPSHOT = """
     import types
 
 
+    def told(value, name):
+        \"\"\"What a value says of itself: some answer any question with an exception.\"\"\"
+        try:
+            return str(getattr(value, name, None))
+        except Exception as error:
+            return repr(type(error))
+
+
     def describe(value):
         \"\"\"What tells a value from another that took its place, in whichever process.\"\"\"
-        code = getattr(value, "__code__", None)
+        code = value.__code__ if isinstance(value, types.FunctionType) else None
         return [
             f"{type(value).__module__}.{type(value).__qualname__}",
-            str(getattr(value, "__module__", None)),
-            str(getattr(value, "__qualname__", None)),
-            getattr(code, "co_filename", None),
-            getattr(code, "co_firstlineno", None),
+            told(value, "__module__"),
+            told(value, "__qualname__"),
+            told(code, "co_filename"),
+            told(code, "co_firstlineno"),
         ]
 
 
