@@ -15,7 +15,7 @@ from pytest_asyncguard.catalog.rows import Allowance
 _IMPORTS: Final = (
     Allowance(
         module="importlib",
-        functions=("__import__", "find_loader", "import_module", "reload"),
+        functions=("__import__", "import_module", "reload"),
         reason="importing a module happens once per process",
     ),
     Allowance(
@@ -69,7 +69,21 @@ ALLOWANCES: Final = (
     ),
     Allowance(module="pytest", reason="pytest's own work is not the app's"),
     Allowance(module="starlette.testclient", reason="the test client is the test's, not the app's"),
-    Allowance(module="unittest.mock", reason="a test double is the test's own work"),
+    *(
+        Allowance(module=module, reason="a test double is the test's own work")
+        for module in (
+            "unittest.mock",
+            "aioresponses",
+            "fakeredis",
+            "moto",
+            "pytest_httpx",
+            "pytest_mock",
+            "requests_mock",
+            "responses",
+            "respx",
+            "vcr",
+        )
+    ),
     Allowance(
         module="threading",
         functions=("Thread.start",),
