@@ -22,7 +22,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from pytest_asyncguard.catalog.rows import Call
-from pytest_asyncguard.guard import Guard, Installation
+from pytest_asyncguard.guard import MERGE_AT, Guard, Installation
 from pytest_asyncguard.model import Finding
 from pytest_asyncguard.options import Settings, read
 from pytest_asyncguard.probes import holds
@@ -556,3 +556,25 @@ def test_a_sample_of_nothing_but_the_guard_is_none(guard: Guard) -> None:
         opened=0, wall_ns=60 * MS, samples=[(20 * MS, stack), (40 * MS, ()), (50 * MS, stack)]
     )
     assert [sample.weight_ns // MS for sample in guard._samples(stall)] == [20, 20]
+
+
+def test_a_test_with_any_number_of_findings_keeps_one_for_each_way(guard: Guard) -> None:
+    """And loses none of them: the count is that of all."""
+
+    def request() -> None:
+        scope = {"type": "http", "method": "GET", "path": "/", "app": None}
+        watched_request = holds.WatchedRequest(None, scope, guard._inbox)
+        hold = holds.enter(watched_request, spawned=False)
+        slow()
+        holds.leave(hold)
+        watched_request.finish(lambda: "asyncio")
+
+    made = 3 * MERGE_AT
+    kept = []
+    for _ in range(made):
+        request()
+        guard._digest()
+        kept.append(len(guard._findings))
+    assert max(kept) < 2 * MERGE_AT
+    [finding] = guard.tell(last=True).findings
+    assert finding.count == made

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import gc
 import inspect
 import threading
 import time
 import types
 import warnings
+import weakref
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -692,3 +695,27 @@ def test_nothing_is_fetched_while_another_request_holds_the_loop(
     TestClient(Starlette(routes=[Route("/", calling)])).get("/")
     assert digested
     assert not any(digested)
+
+
+class WeaklyKnownError(Exception):
+    """One to which there can be a weak reference."""
+
+
+def test_an_exception_that_went_through_is_freed_at_once(inbox_open: Watched) -> None:
+    """It is no part of a cycle of ours: what it refers to would live until the next collection."""
+
+    async def app() -> None:
+        await suspend(None)
+
+    driven = inbox_open.drive(app())
+    driven.send(None)
+    error = WeaklyKnownError()
+    gone = weakref.ref(error)
+    gc.disable()
+    try:
+        with contextlib.suppress(WeaklyKnownError):
+            driven.throw(error)
+        del error, driven
+        assert gone() is None
+    finally:
+        gc.enable()
