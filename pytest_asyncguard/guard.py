@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 import time
 import weakref
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from pytest_asyncguard import census, collect
@@ -18,20 +17,17 @@ from pytest_asyncguard.catalog import clients, stdlib
 from pytest_asyncguard.catalog.rows import Call
 from pytest_asyncguard.decide import Decider, again
 from pytest_asyncguard.model import (
-    Charge,
     Decision,
     Endpoint,
     Finding,
-    Known,
     ProbeState,
     Request,
-    Sample,
     Sighting,
     Spread,
 )
 from pytest_asyncguard.options import Settings
 from pytest_asyncguard.origin import Origins
-from pytest_asyncguard.probes import holds, places
+from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.audit import AuditProbe
 from pytest_asyncguard.probes.calls import CallProbe, NamedCalls, unalias
 from pytest_asyncguard.probes.doubles import DoubleProbe
@@ -42,6 +38,7 @@ from pytest_asyncguard.probes.protocol import Probe
 from pytest_asyncguard.probes.psycopg2 import Psycopg2Probe
 from pytest_asyncguard.probes.requests import RequestProbe, drive
 from pytest_asyncguard.probes.sampler import Sampler
+from pytest_asyncguard.probes.sightings import Sightings
 from pytest_asyncguard.probes.sqlalchemy import SqlalchemyProbe
 from pytest_asyncguard.probes.sqlite import SqliteProbe
 from pytest_asyncguard.probes.stacks import Reader
@@ -55,10 +52,6 @@ from pytest_asyncguard.transport import Telling
 T = TypeVar("T")
 
 MERGE_AT: Final = 256
-GIL_SHARERS: Final = 8
-"""Among how many threads the GIL may have gone round for one of them to be told as its keeper."""
-_COUNTER: Final = re.compile(r"[-_]\d+(?:_\d+)?(?![^\W_])")
-"""What numbers a thread: it differs from run to run."""
 
 
 class Installation:
@@ -151,7 +144,7 @@ class Guard:
         self._limits = settings
         self._inbox = Inbox(settings.least_threshold_ns, self._digest, self._failed)
         origins = Origins(rootdir, settings.source)
-        self._reader = Reader(origins.of)
+        self._sightings = Sightings(Reader(origins.of))
         self._decider = Decider(settings.rule)
         self._attributor = Attributor(rootdir)
         self._descriptions = Descriptions()
@@ -390,17 +383,17 @@ class Guard:
         calls: Sequence[RawCall],
         stalls: Sequence[RawStall],
     ) -> None:
-        limit = self._limits.threshold_ns_of
-        seen_calls = self._try("stacks", lambda: [self._call(call, request) for call in calls])
-        seen_stalls = self._try("stacks", lambda: [self._stall(one, request) for one in stalls])
-        seen_starved = self._try("stacks", lambda: [self._starved(one, request) for one in stalls])
+        make, limits = self._sightings, self._limits
+        seen_calls = self._try("stacks", make.calls, calls, request, limits)
+        seen_stalls = self._try("stacks", make.stalls, stalls, request, limits)
+        starved = self._try("stacks", make.starved, stalls, request, limits)
         judged = self._try(
             "decide",
             self._decider.judge,
             seen_calls or [],
             seen_stalls or [],
-            [sighting for sighting in seen_starved or () if sighting is not None],
-            limit,
+            starved or [],
+            limits.threshold_ns_of,
         )
         for sighting, decision in judged or ():
             finding = self._try("attribute", self._attribute, watched, sighting, decision)
@@ -417,77 +410,3 @@ class Guard:
                 finding = self._attributor.attribute(sighting, again(decision), self._test)
             seen.add(finding.fingerprint)
         return finding
-
-    def _call(self, call: RawCall, request: Request | None) -> Sighting:
-        row: Any = call.row
-        timed = call.timed
-        return Sighting(
-            rule=row.rule,
-            call=row.name,
-            detail=call.detail,
-            stack=self._reader.read(call.stack),
-            charge=Charge(cpu_ns=call.cpu_ns, asleep_ns=call.asleep_ns) if timed else None,
-            longest=Charge(cpu_ns=call.longest[0], asleep_ns=call.longest[1]) if timed else None,
-            timed=timed,
-            threshold_ns=self._limits.threshold_ns_of(row.rule),
-            spawned=call.spawned,
-            twin=row.twin,
-            named_by_caller=row.by_caller,
-            owned=getattr(row, "owned", False),
-            request=request,
-            count=call.count,
-        )
-
-    def _stall(self, stall: RawStall, request: Request | None) -> Sighting:
-        return Sighting(
-            rule=None,
-            call=None,
-            samples=tuple(self._samples(stall)),
-            known=tuple(
-                Known(
-                    stack=self._reader.read(call.stack),
-                    charge=Charge(cpu_ns=call.cpu_ns, asleep_ns=call.asleep_ns),
-                )
-                for call in fold(stall.calls)
-            ),
-            charge=Charge(cpu_ns=stall.cpu_ns, asleep_ns=stall.asleep_ns),
-            threshold_ns=self._limits.least_threshold_ns,
-            spawned=stall.spawned,
-            request=request,
-        )
-
-    def _starved(self, stall: RawStall, request: Request | None) -> Sighting | None:
-        """What kept the GIL from ``stall``: of several threads, the one that computed most."""
-        if not stall.keepers:
-            return None
-        ran: Counter[int] = Counter()
-        for keeper in stall.keepers:
-            ran[keeper.thread] += keeper.ran_ns
-        ((thread, most),) = ran.most_common(1)
-        if most * GIL_SHARERS < stall.kept_ns:
-            return None  # none of those that were seen had it for long
-        mine = [keeper for keeper in stall.keepers if keeper.thread == thread]
-        return Sighting(
-            rule="starved",
-            call=None,
-            detail=f"thread {_COUNTER.sub('', mine[0].name)}",
-            stack=self._reader.read(stall.samples[-1][1]) if stall.samples else (),
-            samples=tuple(
-                Sample(stack=self._reader.read(keeper.stack), weight_ns=keeper.ran_ns)
-                for keeper in mine
-            ),
-            charge=Charge(cpu_ns=0, asleep_ns=stall.kept_ns),
-            threshold_ns=self._limits.threshold_ns_of("starved"),
-            spawned=stall.spawned,
-            request=request,
-        )
-
-    def _samples(self, stall: RawStall) -> Iterable[Sample]:
-        """Each sample stands for the time since the one before; the last one to the end as well."""
-        before = stall.opened
-        for index, (taken, stack) in enumerate(stall.samples):
-            until = taken if index + 1 < len(stall.samples) else stall.opened + stall.wall_ns
-            frames = self._reader.read(places.spent(stack))
-            if frames:
-                yield Sample(stack=frames, weight_ns=max(0, until - before))
-            before = taken

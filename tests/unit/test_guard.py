@@ -430,7 +430,7 @@ def failing(*args: object, **kwargs: object) -> Any:
     ("part", "method"),
     [
         ("request", "_descriptions.describe"),
-        ("stacks", "_reader.read"),
+        ("stacks", "_sightings.calls"),
         ("decide", "_decider.judge"),
         ("attribute", "_attributor.attribute"),
     ],
@@ -546,7 +546,7 @@ def test_a_sample_stands_for_the_time_since_the_one_before(guard: Guard) -> None
         wall_ns=100 * MS,
         samples=[((1000 + at) * MS, stack) for at in (25, 45, 80)],
     )
-    assert [sample.weight_ns // MS for sample in guard._samples(stall)] == [25, 20, 55]
+    assert [sample.weight_ns // MS for sample in guard._sightings._samples(stall)] == [25, 20, 55]
 
 
 def test_a_sample_of_nothing_but_the_guard_is_none(guard: Guard) -> None:
@@ -555,7 +555,7 @@ def test_a_sample_of_nothing_but_the_guard_is_none(guard: Guard) -> None:
     stall: Any = SimpleNamespace(
         opened=0, wall_ns=60 * MS, samples=[(20 * MS, stack), (40 * MS, ()), (50 * MS, stack)]
     )
-    assert [sample.weight_ns // MS for sample in guard._samples(stall)] == [20, 20]
+    assert [sample.weight_ns // MS for sample in guard._sightings._samples(stall)] == [20, 20]
 
 
 def test_a_test_with_any_number_of_findings_keeps_one_for_each_way(guard: Guard) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_asyncguard.guard import GIL_SHARERS, Guard, Installation
+from pytest_asyncguard.guard import Guard, Installation
 from pytest_asyncguard.model import Finding
 from pytest_asyncguard.options import read
 from pytest_asyncguard.probes import holds
@@ -20,6 +20,7 @@ from pytest_asyncguard.probes.clock import Collections, Heartbeat, ThreadClock
 from pytest_asyncguard.probes.holds import RawKeeper
 from pytest_asyncguard.probes.keepers import Keepers
 from pytest_asyncguard.probes.sampler import INTERVAL_SECONDS, Sampler
+from pytest_asyncguard.probes.sightings import GIL_SHARERS
 from pytest_asyncguard.probes.stacks import capture
 
 if TYPE_CHECKING:
