@@ -32,7 +32,7 @@ from pytest_asyncguard.probes.audit import AuditProbe
 from pytest_asyncguard.probes.calls import CallProbe, NamedCalls, unalias
 from pytest_asyncguard.probes.doubles import DoubleProbe
 from pytest_asyncguard.probes.endpoints import EndpointProbe
-from pytest_asyncguard.probes.holds import Inbox, RawCall, RawStall, Tally, WatchedRequest, fold
+from pytest_asyncguard.probes.inbox import Inbox, RawCall, RawStall, Tally, WatchedRequest, fold
 from pytest_asyncguard.probes.patching import ImportWatch
 from pytest_asyncguard.probes.protocol import Probe
 from pytest_asyncguard.probes.psycopg2 import Psycopg2Probe

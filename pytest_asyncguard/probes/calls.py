@@ -19,7 +19,8 @@ from typing import Any, Final, TypeVar
 
 from pytest_asyncguard.catalog.rows import Call, always, inside
 from pytest_asyncguard.probes import holds
-from pytest_asyncguard.probes.holds import ActiveCall, Hold, RawCall, open_holds
+from pytest_asyncguard.probes.holds import ActiveCall, Hold, open_holds
+from pytest_asyncguard.probes.inbox import FOLD_AT, RawCall
 from pytest_asyncguard.probes.patching import ImportWatch, Patcher
 from pytest_asyncguard.probes.stacks import capture
 
@@ -176,7 +177,7 @@ def report(
             again.longest = max(again.longest, charged, key=sum)
         return
     call = RawCall(row, stack, hold.spawned, detail, charged)
-    if len(hold.calls) < holds.FOLD_AT or charged is not None:
+    if len(hold.calls) < FOLD_AT or charged is not None:
         hold.calls.append(call)
     request.add_call(call)
 

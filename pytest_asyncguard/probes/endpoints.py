@@ -19,7 +19,8 @@ from typing import Any, Final
 
 from pytest_asyncguard._compat import errors_of
 from pytest_asyncguard.probes import holds
-from pytest_asyncguard.probes.holds import WatchedRequest, current_request
+from pytest_asyncguard.probes.holds import current_request
+from pytest_asyncguard.probes.inbox import WatchedRequest
 from pytest_asyncguard.probes.patching import ImportWatch, Patcher
 
 SOLVER: Final = ("fastapi.routing", "solve_dependencies")

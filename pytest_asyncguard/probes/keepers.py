@@ -16,7 +16,8 @@ from types import FrameType
 from typing import Final
 
 from pytest_asyncguard.probes import holds
-from pytest_asyncguard.probes.holds import Hold, RawKeeper
+from pytest_asyncguard.probes.holds import Hold
+from pytest_asyncguard.probes.inbox import RawKeeper
 from pytest_asyncguard.probes.stacks import capture
 
 LOOKS: Final = 64

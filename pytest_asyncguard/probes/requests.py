@@ -17,7 +17,8 @@ from types import ModuleType
 from typing import Any
 
 from pytest_asyncguard.probes import holds, stacks
-from pytest_asyncguard.probes.holds import DIGEST_AT, Hold, Scope, WatchedRequest, current_request
+from pytest_asyncguard.probes.holds import Hold, current_request
+from pytest_asyncguard.probes.inbox import DIGEST_AT, Scope, WatchedRequest
 from pytest_asyncguard.probes.patching import ImportWatch, Patcher
 
 ASGIApp = Callable[[Any, Scope, Any, Any], Coroutine[Any, Any, None]]

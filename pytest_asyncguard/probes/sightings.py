@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from pytest_asyncguard.model import Charge, Known, Request, Sample, Sighting
 from pytest_asyncguard.probes import places
-from pytest_asyncguard.probes.holds import RawCall, RawStall, fold
+from pytest_asyncguard.probes.inbox import RawCall, RawStall, fold
 from pytest_asyncguard.probes.stacks import Reader
 
 GIL_SHARERS: Final = 8

@@ -15,7 +15,8 @@ from types import ModuleType
 from typing import Any
 
 from pytest_asyncguard.probes import holds
-from pytest_asyncguard.probes.holds import WatchedRequest, current_request
+from pytest_asyncguard.probes.holds import current_request
+from pytest_asyncguard.probes.inbox import WatchedRequest
 from pytest_asyncguard.probes.patching import ImportWatch, Patcher
 
 NAMES = (("call_soon", 0), ("call_soon_threadsafe", 0), ("call_later", 1), ("call_at", 1))

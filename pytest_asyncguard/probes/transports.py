@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from pytest_asyncguard.probes import holds
-from pytest_asyncguard.probes.holds import Scope
+from pytest_asyncguard.probes.inbox import Scope
 from pytest_asyncguard.probes.patching import ImportWatch, Patcher
 from pytest_asyncguard.probes.requests import begin, drive, end
 

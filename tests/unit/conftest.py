@@ -21,7 +21,7 @@ from pytest_asyncguard.catalog import stdlib
 from pytest_asyncguard.guard import Installation
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.clock import ThreadClock
-from pytest_asyncguard.probes.holds import Inbox, RawCall, WatchedRequest, fold
+from pytest_asyncguard.probes.inbox import Inbox, RawCall, WatchedRequest, fold
 from pytest_asyncguard.probes.requests import drive
 from pytest_asyncguard.probes.stacks import RawStack
 

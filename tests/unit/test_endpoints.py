@@ -12,7 +12,8 @@ from fastapi import routing
 
 from pytest_asyncguard.probes import endpoints, holds
 from pytest_asyncguard.probes.endpoints import EndpointProbe, running, solving, timing
-from pytest_asyncguard.probes.holds import WatchedRequest, current_request
+from pytest_asyncguard.probes.holds import current_request
+from pytest_asyncguard.probes.inbox import WatchedRequest
 from pytest_asyncguard.probes.patching import ImportWatch
 
 MS = 1_000_000

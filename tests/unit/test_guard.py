@@ -27,6 +27,7 @@ from pytest_asyncguard.model import Finding
 from pytest_asyncguard.options import Settings, read
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.calls import CallProbe, wrap
+from pytest_asyncguard.probes.inbox import WatchedRequest
 from pytest_asyncguard.probes.requests import RequestProbe, watched
 from pytest_asyncguard.probes.sampler import Sampler
 from pytest_asyncguard.probes.stacks import capture
@@ -183,7 +184,7 @@ def test_a_request_counts_once(guard: Guard, calls: int) -> None:
 
 def test_a_task_that_outlives_its_request_is_told_of_later(guard: Guard) -> None:
     """In the test that runs by then; the request counts no second time."""
-    requests: list[holds.WatchedRequest | None] = []
+    requests: list[WatchedRequest | None] = []
     asyncio.run(ask(app_of(lambda: requests.append(holds.current_request.get()))))
     first = guard.tell(last=True)
     guard.begin("test_later", settings())
@@ -563,7 +564,7 @@ def test_a_test_with_any_number_of_findings_keeps_one_for_each_way(guard: Guard)
 
     def request() -> None:
         scope = {"type": "http", "method": "GET", "path": "/", "app": None}
-        watched_request = holds.WatchedRequest(None, scope, guard._inbox)
+        watched_request = WatchedRequest(None, scope, guard._inbox)
         hold = holds.enter(watched_request, spawned=False)
         slow()
         holds.leave(hold)

@@ -15,16 +15,8 @@ from hypothesis import strategies as st
 from pytest_asyncguard.catalog.rows import Call
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.calls import wrap
-from pytest_asyncguard.probes.holds import (
-    FOLD_AT,
-    MEASURED_NS,
-    Hold,
-    Inbox,
-    RawCall,
-    WatchedRequest,
-    current_request,
-    fold,
-)
+from pytest_asyncguard.probes.holds import MEASURED_NS, Hold, current_request
+from pytest_asyncguard.probes.inbox import FOLD_AT, Inbox, RawCall, WatchedRequest, fold
 from pytest_asyncguard.probes.sampler import Sampler
 from pytest_asyncguard.probes.stacks import capture
 
@@ -143,14 +135,15 @@ def test_a_child_process_is_no_loop_thread() -> None:
     script = """
 import os
 from pytest_asyncguard.probes import holds
-box = holds.Inbox(1, lambda: None, lambda part, error: None)
+from pytest_asyncguard.probes.inbox import Inbox, WatchedRequest
+box = Inbox(1, lambda: None, lambda part, error: None)
 def step():
     child = os.fork()
     if not child:
         os._exit(len(holds.open_holds))
     assert len(holds.open_holds) == 1
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-holds.step(holds.WatchedRequest(None, {"type": "http"}, box), step)
+holds.step(WatchedRequest(None, {"type": "http"}, box), step)
 """
     subprocess.run([sys.executable, "-c", script], check=True)
 

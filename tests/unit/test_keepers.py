@@ -17,7 +17,7 @@ from pytest_asyncguard.model import Finding
 from pytest_asyncguard.options import read
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.clock import Collections, Heartbeat, ThreadClock
-from pytest_asyncguard.probes.holds import RawKeeper
+from pytest_asyncguard.probes.inbox import RawKeeper, WatchedRequest
 from pytest_asyncguard.probes.keepers import Keepers
 from pytest_asyncguard.probes.sampler import INTERVAL_SECONDS, Sampler
 from pytest_asyncguard.probes.sightings import GIL_SHARERS
@@ -428,7 +428,7 @@ def _guard() -> Iterator[Guard]:
 
 def starved(guard: Guard, fake: FakeClock, *keepers: RawKeeper, own_ms: int = 20) -> list[Finding]:
     """The findings of a request that was kept from the GIL for 300 ms."""
-    request = holds.WatchedRequest(
+    request = WatchedRequest(
         None, {"type": "http", "method": "GET", "path": "/", "app": None}, guard._inbox
     )
     hold = holds.enter(request, spawned=False)
@@ -501,7 +501,7 @@ def test_a_request_within_a_request_keeps_its_starvation(
 ) -> None:
     """An app called inline by another one: the outer request was not starved as well."""
     outer, inner = (
-        holds.WatchedRequest(None, {"type": "http", "path": path}, guard._inbox)
+        WatchedRequest(None, {"type": "http", "path": path}, guard._inbox)
         for path in ("/outer", "/inner")
     )
     first = holds.enter(outer, spawned=False)

@@ -20,7 +20,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from pytest_asyncguard.probes import holds
-from pytest_asyncguard.probes.holds import WatchedRequest
+from pytest_asyncguard.probes.inbox import WatchedRequest
 from pytest_asyncguard.probes.requests import drive
 
 if TYPE_CHECKING:

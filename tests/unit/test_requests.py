@@ -30,7 +30,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route, Router
 
 from pytest_asyncguard.probes import holds
-from pytest_asyncguard.probes.holds import WatchedRequest, current_request
+from pytest_asyncguard.probes.holds import current_request
+from pytest_asyncguard.probes.inbox import WatchedRequest
 from pytest_asyncguard.probes.requests import drive
 
 if TYPE_CHECKING:

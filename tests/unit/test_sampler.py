@@ -16,7 +16,8 @@ from pytest_asyncguard.guard import Guard
 from pytest_asyncguard.options import Settings, read
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.calls import wrap
-from pytest_asyncguard.probes.holds import Hold, WatchedRequest
+from pytest_asyncguard.probes.holds import Hold
+from pytest_asyncguard.probes.inbox import WatchedRequest
 from pytest_asyncguard.probes.requests import drive
 from pytest_asyncguard.probes.sampler import INTERVAL_SECONDS, Sampler
 

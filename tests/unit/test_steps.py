@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_asyncguard.probes import holds
-from pytest_asyncguard.probes.holds import WatchedRequest
+from pytest_asyncguard.probes.inbox import WatchedRequest
 from pytest_asyncguard.probes.patching import ImportWatch
 from pytest_asyncguard.probes.requests import drive
 from pytest_asyncguard.probes.stacks import Reader
