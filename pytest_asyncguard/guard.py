@@ -295,9 +295,11 @@ class Guard:
                 fetched.append(request)
         for request in fetched:
             self._take(request)
+        self._inbox.run.clear()
         tallies = self._inbox.tallies
         while tallies:
-            self._add(tallies.popitem()[1])
+            for tally in tallies.popitem()[1]:
+                self._add(tally)
         if len(self._findings) >= self._merge_at:
             # A test can make any number of requests: what it keeps is one finding for each site.
             self._findings = list(collect.by_way(self._findings))

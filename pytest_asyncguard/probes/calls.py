@@ -63,10 +63,9 @@ class WatchedBuiltin:
     @unseen
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        hold = open_holds.get(get_ident())
-        if hold is None:
-            return self._original(*args, **kwargs)
-        return on_loop(hold, self._row, self._original, args, kwargs)
+        if open_holds and get_ident() in open_holds:
+            return on_loop(open_holds[get_ident()], self._row, self._original, args, kwargs)
+        return self._original(*args, **kwargs)
 
     def __repr__(self) -> str:
         return repr(self._original)
@@ -90,20 +89,57 @@ def wrap(original: Any, row: Call, *, method: bool) -> Any:
         builtin = WatchedBuiltin(original, row)
         _wrappers[id(builtin)] = (builtin, original, row)
         return builtin
-    get_hold = open_holds.get
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        __tracebackhide__ = True
-        hold = get_hold(get_ident())
-        if hold is None:
-            return original(*args, **kwargs)
-        return on_loop(hold, row, original, args, kwargs)
-
-    functools.update_wrapper(unseen(call), original)
+    two = isinstance(original, FunctionType) and _takes_two(original)
+    call = _taking_two(original, row) if two else _taking_anything(original, row)
+    functools.update_wrapper(call, original)
     if getattr(original, "__module__", None) is None:  # a method descriptor
         call.__module__ = row.target.partition(":")[0]
     _wrappers[id(call)] = (call, original, row)
     return call
+
+
+def _taking_anything(original: Any, row: Call) -> FunctionType:
+    # Most of the time no hold is open on any thread: that is asked first.
+    @unseen
+    def call(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        if open_holds and get_ident() in open_holds:
+            return on_loop(open_holds[get_ident()], row, original, args, kwargs)
+        return original(*args, **kwargs)
+
+    assert isinstance(call, FunctionType)
+    return call
+
+
+def _taking_two(original: FunctionType, row: Call) -> FunctionType:
+    """The same for a function of two arguments, in a quarter of the time.
+
+    Event loops call ``select(timeout)`` of their selectors once in each round.
+    """
+
+    @unseen
+    def call(one: Any, two: Any) -> Any:
+        __tracebackhide__ = True
+        if open_holds and get_ident() in open_holds:
+            return on_loop(open_holds[get_ident()], row, original, (one, two), {})
+        return original(one, two)
+
+    assert isinstance(call, FunctionType)
+    names = original.__code__.co_varnames[:2]
+    # A code object of its own: CPython adapts it to the one function that it calls.
+    call.__code__ = call.__code__.replace(co_varnames=names + call.__code__.co_varnames[2:])
+    call.__defaults__ = original.__defaults__
+    return call
+
+
+def _takes_two(original: FunctionType) -> bool:
+    code = original.__code__
+    extra = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+    return (
+        code.co_argcount == 2
+        and not (code.co_posonlyargcount or code.co_kwonlyargcount)
+        and not code.co_flags & extra
+    )
 
 
 @unseen

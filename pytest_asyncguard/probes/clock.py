@@ -292,7 +292,16 @@ def _stopped(last: Beat, now: Beat, since: int) -> int:
 class ThreadClock:
     """The clock of one loop thread; used by that thread only."""
 
-    __slots__ = ("_collections", "_fd", "_heartbeat", "_sources", "_thread", "last", "native")
+    __slots__ = (
+        "_collections",
+        "_fd",
+        "_heartbeat",
+        "_sources",
+        "last",
+        "native",
+        "read_at",
+        "thread",
+    )
 
     def __init__(
         self, sources: Sources, collections: Collections, heartbeat: Heartbeat | None = None
@@ -300,10 +309,12 @@ class ThreadClock:
         self._sources = sources
         self._heartbeat = heartbeat
         self._collections = collections
-        self._thread = get_ident()
+        self.thread = get_ident()
         self.native = get_native_id()
         self._fd = sources.open_queue()
-        self.last = self.read()
+        self.read_at = 0
+        """When ``last`` was read."""
+        self.last = self.refresh()
 
     def read(self) -> Reading:
         sources = self._sources
@@ -319,12 +330,12 @@ class ThreadClock:
 
     def begin(self, now: int) -> Reading:
         """A reading that is as good as one taken ``now``."""
-        last = self.last
-        return self.refresh() if now - last.wall > SHARED_NS else last
+        return self.refresh() if now - self.read_at > SHARED_NS else self.last
 
     def refresh(self) -> Reading:
-        self.last = self.read()
-        return self.last
+        self.last = last = self.read()
+        self.read_at = last.wall
+        return last
 
     def end(
         self,
@@ -342,7 +353,7 @@ class ThreadClock:
             cpu = min(now - opened, self._sources.thread() - began.cpu)
             return cpu, now - opened - cpu
         last = self.refresh()
-        excused = self._collections.excused(self._thread, opened)
+        excused = self._collections.excused(self.thread, opened)
         heartbeat = self._heartbeat
         paused = 0
         if heartbeat is not None and now - opened > MISSED_NS:
@@ -361,7 +372,7 @@ class ThreadClock:
         """
         last = self.last
         asleep = last.wall - began.wall - (last.cpu - began.cpu) - (last.queued - began.queued)
-        collected = self._collections.elsewhere(self._thread, began.wall)
+        collected = self._collections.elsewhere(self.thread, began.wall)
         return max(0, _starved(began, last, asleep) - collected)
 
     def __del__(self) -> None:

@@ -41,7 +41,7 @@ def solving(original: Callable[..., Any]) -> Callable[..., Any]:
     def solve_dependencies(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         request = current_request.get()
-        if request is None or _is_run(request):
+        if request is None or is_run(request):
             return original(*args, **kwargs)
         return solve(request, original(*args, **kwargs))
 
@@ -54,16 +54,25 @@ def solving(original: Callable[..., Any]) -> Callable[..., Any]:
     return solve_dependencies
 
 
-def _is_run(request: WatchedRequest) -> bool:
+def is_run(request: WatchedRequest) -> bool:
     """Whether FastAPI will run the endpoint by the function for all."""
     scope = request.scopes[-1]
     endpoint = scope.get("endpoint")
+    known = request.inbox.run
+    try:
+        run = known.get(endpoint)
+        if run is None:
+            run = known[endpoint] = _is_plain(endpoint)
+    except TypeError:  # an endpoint that cannot be hashed
+        run = _is_plain(endpoint)
+    return run and scope["type"] == "http"
+
+
+def _is_plain(endpoint: object) -> bool:
+    """Whether it is a function, and neither a generator nor decorated."""
     code = getattr(endpoint, "__code__", None)
     return (
-        code is not None
-        and not code.co_flags & GENERATORS
-        and scope["type"] == "http"
-        and not hasattr(endpoint, "__wrapped__")
+        code is not None and not code.co_flags & GENERATORS and not hasattr(endpoint, "__wrapped__")
     )
 
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import os
 import threading
-from _thread import get_ident
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final
 
 from pytest_asyncguard.probes.clock import (
-    SHARED_NS,
     Collections,
     Heartbeat,
     Reading,
@@ -24,6 +22,7 @@ from pytest_asyncguard.probes.clock import (
     charge,
 )
 from pytest_asyncguard.probes.inbox import (
+    MEASURED_NS,
     Inbox,
     Known,
     RawCall,
@@ -32,9 +31,6 @@ from pytest_asyncguard.probes.inbox import (
     WatchedRequest,
 )
 from pytest_asyncguard.probes.stacks import RawStack, boundary
-
-MEASURED_NS: Final = 5_000_000
-"""Holds shorter than this are not worth a full reading of the clocks."""
 
 
 class ActiveCall:
@@ -48,9 +44,20 @@ class ActiveCall:
 
 
 class Hold:
-    """The stretch of one step that belongs to one request."""
+    """The stretch of one step that belongs to one request.
 
-    # As class attributes they cost nothing to set up in the many holds in which nothing happens.
+    One is made for each step, and in most of them nothing happens: what is rare is a class
+    attribute, and costs nothing to set up; the others are set by ``enter``, for a call of
+    ``__init__`` would take as long as the rest.
+    """
+
+    request: WatchedRequest
+    clock: ThreadClock
+    thread: int
+    opened: int
+    began: Reading
+    spawned: bool = False
+    outer: Hold | None = None
     call: ActiveCall | None = None
     calls: list[RawCall] | None = None
     samples: list[tuple[int, RawStack]] | None = None
@@ -61,22 +68,6 @@ class Hold:
     keepers: list[RawKeeper] | None = None
     put_off_ns: int = 0
     looked: tuple[int, int, int, int] | None = None
-
-    def __init__(  # noqa: PLR0917 - by keyword it takes twice as long
-        self,
-        request: WatchedRequest,
-        spawned: bool,
-        outer: Hold | None,
-        clock: ThreadClock,
-        opened: int,
-        began: Reading,
-    ) -> None:
-        self.request = request
-        self.spawned = spawned
-        self.outer = outer
-        self.clock = clock
-        self.opened = opened
-        self.began = began
 
 
 current_request: Final[ContextVar[WatchedRequest | None]] = ContextVar(
@@ -130,26 +121,28 @@ class _Alarm:
 alarm: Final = _Alarm()
 
 
-def watching() -> None:
-    """A request is being watched: the sampler must be awake."""
-    if (wake := alarm.wake) is not None:
-        wake()
-
-
 def enter(request: WatchedRequest, spawned: bool) -> Hold | None:
     """Open a hold on this thread; None where that fails, which is not the app's to bear."""
     try:
-        thread = get_ident()
         clock = _this_thread.clock
-        now = sources.wall()
-        began = clock.last
-        if now - began.wall > SHARED_NS:
-            began = clock.refresh()
-        hold = Hold(request, spawned, open_holds.get(thread), clock, now, began)
+        hold = Hold()
+        hold.request = request
+        hold.clock = clock
+        hold.thread = thread = clock.thread
+        if spawned:
+            hold.spawned = True
+        if thread in open_holds:
+            hold.outer = open_holds[thread]
+        hold.opened = now = sources.wall()
+        fresh = now - clock.read_at <= request.limits.stale
+        hold.began = clock.last if fresh else clock.refresh()
+        open_holds[thread] = hold
+        # After the hold was opened: the sampler sets it before it looks for open ones.
+        if alarm.wake is not None:
+            alarm.wake()
     except Exception as error:  # noqa: BLE001 - the guard never breaks the app
         request.inbox.failed("holds", error)
         return None
-    open_holds[thread] = hold
     return hold
 
 
@@ -157,48 +150,53 @@ def leave(hold: Hold | None) -> None:
     """Close ``hold``, and report it where it was longer than the threshold."""
     if hold is None:
         return
-    if hold.outer is None:
-        open_holds.pop(get_ident(), None)
-    else:
-        open_holds[get_ident()] = hold.outer
     try:
-        wall = sources.wall() - hold.opened
-        request, outer = hold.request, hold.outer
-        held = wall - hold.nested_ns
-        cpu, asleep = wall, 0
+        outer = hold.outer
+        if outer is None:
+            open_holds.pop(hold.thread, None)
+        else:
+            open_holds[hold.thread] = outer
+        held = sources.wall() - hold.opened
+        request = hold.request
         # Many short ones within another hold are long together: that one needs to know of what.
-        if wall >= MEASURED_NS or wall >= request.threshold_ns or outer is not None:
-            put_off = None
-            if wall >= request.threshold_ns and (ask := alarm.put_off) is not None:
-                put_off = partial(ask, hold)
-            cpu, asleep = hold.clock.end(hold.began, hold.opened, hold.opened + wall, put_off)
-            kept = hold.clock.kept(hold.began) if wall >= request.threshold_ns else 0
-            held = _charge(
-                hold,
-                held,
-                cpu - hold.nested_cpu_ns,
-                asleep - hold.nested_asleep_ns,
-                kept - hold.nested_kept_ns,
-            )
-            if outer is not None:
-                outer.nested_kept_ns += kept
-        if outer is not None:
-            outer.nested_ns += wall
-            outer.nested_cpu_ns += cpu
-            outer.nested_asleep_ns += asleep
-            outer.put_off_ns += hold.put_off_ns
+        if held >= request.limits.measured or outer is not None:
+            held = _measure(hold, held)
+        elif hold.nested_ns:
+            held -= hold.nested_ns
         request.held_ns += held
-        if held > request.held_max_ns:  # noqa: PLR1730 - a call of max() takes longer
-            request.held_max_ns = held
+        request.held_max_ns = max(request.held_max_ns, held)
     except Exception as error:  # noqa: BLE001 - the guard never breaks the app
         hold.request.inbox.failed("holds", error)
+
+
+def _measure(hold: Hold, wall: int) -> int:
+    """What a hold that took ``wall`` is charged with, by the clocks."""
+    request, outer = hold.request, hold.outer
+    put_off = None
+    if wall >= request.limits.threshold and (ask := alarm.put_off) is not None:
+        put_off = partial(ask, hold)
+    cpu, asleep = hold.clock.end(hold.began, hold.opened, hold.opened + wall, put_off)
+    kept = hold.clock.kept(hold.began) if wall >= request.limits.threshold else 0
+    if outer is not None:
+        outer.nested_ns += wall
+        outer.nested_cpu_ns += cpu
+        outer.nested_asleep_ns += asleep
+        outer.nested_kept_ns += kept
+        outer.put_off_ns += hold.put_off_ns
+    return _charge(
+        hold,
+        wall - hold.nested_ns,
+        cpu - hold.nested_cpu_ns,
+        asleep - hold.nested_asleep_ns,
+        kept - hold.nested_kept_ns,
+    )
 
 
 def _charge(hold: Hold, own_ns: int, cpu: int, asleep: int, kept: int) -> int:
     """Charge the hold's request with what was its own, and not that of a request within it."""
     cpu = min(own_ns, max(0, cpu))
     asleep = min(own_ns - cpu, max(0, asleep))
-    threshold = hold.request.threshold_ns
+    threshold = hold.request.limits.threshold
     starved = kept >= threshold
     if starved and not hold.keepers and (look := alarm.look) is not None:
         # C code that never gave up the GIL kept the sampler from looking, too.

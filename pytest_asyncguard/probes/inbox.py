@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from copy import copy
 from typing import Any, Final, Protocol
 
+from pytest_asyncguard.probes.clock import SHARED_NS
 from pytest_asyncguard.probes.stacks import RawStack, identity
 
 Scope = MutableMapping[str, Any]
 
 FOLD_AT: Final = 64
 DIGEST_AT: Final = 512
+MEASURED_NS: Final = 5_000_000
+STALE_PART: Final = 20
+"""By what part of the threshold a hold may seem longer than it was."""
 
 
 class Known(Protocol):
@@ -113,6 +117,22 @@ class RawStall:
         self.calls = hold.calls or []
 
 
+class Limits:
+    """From when on a hold is looked at, in nanoseconds.
+
+    ``measured``: shorter ones are not worth a full reading of the clocks. ``stale``: an older
+    reading does not serve as the beginning of a hold, since what the thread did in between may be
+    charged to it.
+    """
+
+    __slots__ = ("measured", "stale", "threshold")
+
+    def __init__(self, threshold: int) -> None:
+        self.threshold = threshold
+        self.measured = min(MEASURED_NS, threshold)
+        self.stale = min(max(SHARED_NS, threshold // STALE_PART), MEASURED_NS)
+
+
 class Inbox:
     """Where the probes leave what they saw, until the guard fetches it.
 
@@ -126,13 +146,25 @@ class Inbox:
         digest: Callable[[], None],
         failed: Callable[[str, BaseException], None],
     ) -> None:
-        self.threshold_ns = threshold_ns
+        self.limits = Limits(threshold_ns)
         self.digest = digest
         self.failed = failed
         self.enabled = True
         self.requests: dict[int, WatchedRequest] = {}
-        self.tallies: dict[tuple[object, ...], Tally] = {}
+        self.tallies: dict[object, list[Tally]] = {}
+        """By endpoint: the same one may be reached in several ways."""
         self.loops: set[str] = set()
+        self.run: dict[object, bool] = {}
+        """Of endpoints: whether FastAPI runs them by its one function for all."""
+
+    @property
+    def threshold_ns(self) -> int:
+        """The threshold of requests that begin from now on."""
+        return self.limits.threshold
+
+    @threshold_ns.setter
+    def threshold_ns(self, threshold: int) -> None:
+        self.limits = Limits(threshold)
 
 
 class Tally:
@@ -141,16 +173,52 @@ class Tally:
     Of the first one the scopes are kept, for the route to be read from; of the others nothing.
     """
 
-    __slots__ = ("app", "count", "held_max_ns", "held_ns", "reached", "scopes", "thread_ns")
+    __slots__ = (
+        "app",
+        "context",
+        "count",
+        "held_max_ns",
+        "held_ns",
+        "method",
+        "reached",
+        "root_path",
+        "route",
+        "scopes",
+        "solves",
+        "thread_ns",
+    )
 
     def __init__(self, request: WatchedRequest) -> None:
         self.app = request.app
         self.scopes = request.scopes
+        scope = request.scopes[-1]
+        self.method = scope.get("method")
+        self.root_path = scope.get("root_path")
+        self.route = scope.get("route")
+        self.context = context_of(scope)
+        self.solves = hasattr(self.route, "dependant")
         self.count = 0
         self.reached = 0
         self.thread_ns = 0
         self.held_ns = 0
         self.held_max_ns = 0
+
+    def is_of(self, app: object, scope: Scope) -> bool:
+        """Whether a request to the same endpoint is one of these."""
+        get = scope.get
+        return (
+            self.route is get("route")
+            and self.app is app
+            and self.method == get("method")
+            and self.root_path == get("root_path")
+            and self.context is context_of(scope)
+        )
+
+
+def context_of(scope: Scope) -> object:
+    """In which of its routers a route of FastAPI's was found."""
+    extra = scope.get("fastapi")
+    return extra.get("effective_route_context") if extra.__class__ is dict else None
 
 
 class WatchedRequest:
@@ -173,7 +241,7 @@ class WatchedRequest:
         self.scopes = [scope]
         self.thread = get_ident()
         self.inbox = inbox
-        self.threshold_ns = inbox.threshold_ns
+        self.limits = inbox.limits
 
     def is_same(self, scope: Scope) -> bool:
         """Whether ``scope`` is this request's, or a copy that a mount or middleware made of it."""
@@ -208,44 +276,40 @@ class WatchedRequest:
         self.done = True
         scope = self.scopes[-1]
         endpoint = scope.get("endpoint")
-        inbox = self.inbox
         if endpoint is None or self.calls or self.stalls or self.counted:
-            inbox.loops.add(loop())
+            self.inbox.loops.add(loop())
             self.tell()
             return
-        extra = scope.get("fastapi")
-        context = extra.get("effective_route_context") if extra.__class__ is dict else None
-        route = getattr(scope.get("route"), "path", None)
-        if route is None:
-            # Not every router says which of its routes it chose, and one function can serve many.
-            route = scope.get("path")
-        # No id(): it raises an audit event, and each of them calls our hook.
-        key = (
-            scope.get("method"),
-            scope.get("root_path"),
-            endpoint,
-            route,
-            getattr(context, "path_format", None),
-            self.app,
-        )
+        # Not every router says which of its routes it chose, and one function can serve many.
+        key = endpoint if "route" in scope else (endpoint, scope.get("path"))
         try:
-            tally = inbox.tallies.get(key)
+            for tally in self.inbox.tallies.get(key, ()):
+                if tally.is_of(self.app, scope):
+                    break
+            else:
+                tally = self._first(key, loop)
         except TypeError:  # an endpoint that cannot be hashed
-            inbox.loops.add(loop())
+            self.inbox.loops.add(loop())
             self.tell()
             return
-        if tally is None:
-            inbox.loops.add(loop())
-            tally = inbox.tallies[key] = Tally(self)
         tally.count += 1
-        tally.reached += self.reached()
-        tally.held_ns += self.held_ns
-        if self.thread_ns > tally.thread_ns:  # noqa: PLR1730 - a call of max() takes longer
-            tally.thread_ns = self.thread_ns
-        if self.held_max_ns > tally.held_max_ns:  # noqa: PLR1730 - as above
+        if self.solved or not tally.solves:
+            tally.reached += 1
+        held = self.held_ns
+        tally.held_ns += held
+        if self.held_max_ns > tally.held_max_ns:  # noqa: PLR1730 - a call of max() takes longer
             tally.held_max_ns = self.held_max_ns
+        if self.thread_ns > tally.thread_ns:  # noqa: PLR1730 - as above
+            tally.thread_ns = self.thread_ns
         self.held_ns = 0
         self.counted = self.exercised = True
+
+    def _first(self, key: object, loop: Callable[[], str]) -> Tally:
+        """A tally that this request is the first of."""
+        tally = Tally(self)
+        self.inbox.tallies.setdefault(key, []).append(tally)
+        self.inbox.loops.add(loop())
+        return tally
 
     def add_call(self, call: RawCall) -> None:
         calls = self.calls

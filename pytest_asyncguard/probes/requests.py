@@ -107,7 +107,6 @@ def begin(app: object, scope: Scope, hold: Hold | None) -> WatchedRequest | None
             hold.request.scopes.append(scope)
             return None
         request = WatchedRequest(app, scope, inbox)
-        holds.watching()
     except Exception as error:  # noqa: BLE001 - the guard never breaks the app
         inbox.failed("requests", error)
         return None

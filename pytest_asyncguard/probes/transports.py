@@ -27,6 +27,8 @@ TRANSPORTS: Final = (
 )
 WATCHED: Final = (("starlette.applications", "Starlette"), ("starlette.routing", "Router"))
 """Classes of apps that are watched themselves."""
+_watched: Final[set[type]] = set()
+"""Those of them, and of their subclasses, that were met."""
 
 
 def entry(app: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,6 +64,7 @@ def through(transport: Any) -> Any:
             getattr(sys.modules[module], name) for module, name in WATCHED if module in sys.modules
         )
         if isinstance(app, known):
+            _watched.add(type(app))
             return transport
         watching = copy.copy(transport)
         watching.app = entry(app)
@@ -78,6 +81,8 @@ def handling(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def handle(self: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
+        if type(self.app) in _watched:
+            return original(self, *args, **kwargs)
         return original(through(self), *args, **kwargs)
 
     return handle
@@ -106,3 +111,4 @@ class TransportProbe:
 
     def uninstall(self) -> None:
         self._patcher.restore()
+        _watched.clear()

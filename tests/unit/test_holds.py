@@ -15,8 +15,15 @@ from hypothesis import strategies as st
 from pytest_asyncguard.catalog.rows import Call
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.calls import wrap
-from pytest_asyncguard.probes.holds import MEASURED_NS, Hold, current_request
-from pytest_asyncguard.probes.inbox import FOLD_AT, Inbox, RawCall, WatchedRequest, fold
+from pytest_asyncguard.probes.holds import Hold, current_request
+from pytest_asyncguard.probes.inbox import (
+    FOLD_AT,
+    MEASURED_NS,
+    Inbox,
+    RawCall,
+    WatchedRequest,
+    fold,
+)
 from pytest_asyncguard.probes.sampler import Sampler
 from pytest_asyncguard.probes.stacks import capture
 

@@ -452,7 +452,7 @@ def sleeps(request: WatchedRequest) -> list[str]:
 
 def quiet(watched: Watched) -> int:
     """How many requests were watched of which there is nothing else to tell."""
-    return sum(tally.count for tally in watched.inbox.tallies.values())
+    return sum(tally.count for tallies in watched.inbox.tallies.values() for tally in tallies)
 
 
 async def answer(request: Request) -> Response:

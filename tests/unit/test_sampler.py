@@ -250,7 +250,6 @@ def until(happened: Callable[[], object]) -> bool:
 
 def test_the_thread_samples_a_hold_as_it_lasts(running: Sampler, inbox_open: Watched) -> None:
     """However the loop is held: here by a sleep of which nobody has been told."""
-    holds.watching()
     hold = during(
         inbox_open.request(),
         lambda: until(lambda: holds.open_holds[threading.get_ident()].samples),
@@ -277,7 +276,6 @@ def test_a_stall_is_sampled_where_it_stands_on_any_loop(
         stall()
 
     async def main() -> None:
-        holds.watching()
         await drive(anyway.together(child) if spawned else child(), request)
 
     run_loop(main)
@@ -291,19 +289,14 @@ def test_sleeping_with_the_gil_is_sleeping(running: Sampler, inbox_open: Watched
     c_library = pytest.importorskip("ctypes").PyDLL(None)
     if not hasattr(c_library, "usleep"):
         pytest.skip("needs usleep")
-    holds.watching()
     request = inbox_open.request()
     during(request, lambda: c_library.usleep(200_000))
     assert request.held_ns >= 150 * MS
 
 
-def test_the_thread_wakes_for_a_request_after_it_slept(
-    running: Sampler, inbox_open: Watched
-) -> None:
-    """While no request is watched it does not even look."""
+def test_the_thread_wakes_for_a_hold_after_it_slept(running: Sampler, inbox_open: Watched) -> None:
+    """While no request is watched it does not even look; a task may go on after any time."""
     assert until(lambda: running._idle)
-    holds.watching()
-    assert until(lambda: not running._idle)
     hold = during(
         inbox_open.request(),
         lambda: until(lambda: holds.open_holds[threading.get_ident()].samples),
@@ -332,7 +325,7 @@ def test_the_sampler_beats_unless_it_rests(
     sampler.install()
     try:
         assert until(lambda: sampler._idle)
-        holds.watching()
+        holds.step(inbox_open.request(), int)
         assert until(lambda: heart.told[-1] == "beat" and "rest" in heart.told)
     finally:
         sampler.uninstall()
