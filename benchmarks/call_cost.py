@@ -1,11 +1,12 @@
 """What a known call costs over the bare call: under the guard, and under blockbuster.
 
 The callee is ``hashlib.pbkdf2_hmac`` with one round, which takes two microseconds and is in the
-catalogue. Off the loop it is called in a worker thread; on the loop by an async endpoint that
-stands so many frames deep. There the guard takes the stack and measures each call; blockbuster,
-in whose list the callee is put, raises its error, which is caught. Each tool has a process of its
-own. Its calls and bare ones take turns, and what counts is the quickest of the turns, in CPU
-time: whatever else a machine does only adds to that.
+catalogue. Off the loop it is called in a worker thread; on the loop by an async endpoint behind so
+much middleware that its stack is so many frames deep, or with ``--own`` by a function of the
+app's that calls itself so often. There the guard takes the stack and measures each call;
+blockbuster, in whose list the callee is put, raises its error, which is caught. Each tool has a
+process of its own. Its calls and bare ones take turns, and what counts is the quickest of the
+turns, in CPU time: whatever else a machine does only adds to that.
 
     python benchmarks/call_cost.py
     python benchmarks/call_cost.py --frames 60 --turns 301
@@ -87,25 +88,44 @@ def deep(frames: int, function: Callable[[], Any]) -> Any:
     return function() if frames <= 0 else deep(frames - 1, function)
 
 
-def measure(tool: str, frames: int, turns: int) -> list[float]:
+def depth() -> int:
+    """How many frames there are on the stack, without this one."""
+    return sum(1 for _ in traceback.walk_stack(None)) - 1
+
+
+def measure(tool: str, frames: int, turns: int, *, own: bool) -> list[float]:
     """Off the loop, and on it."""
     call = UNDER[tool]()
     fastapi = importlib.import_module("fastapi")
     testclient = importlib.import_module("fastapi.testclient")
-    app = fastapi.FastAPI()
+    cors = importlib.import_module("fastapi.middleware.cors").CORSMiddleware
     found: list[float] = []
 
-    @app.get("/off")
-    def off() -> None:
-        found.append(over(call, turns))
+    def app_behind(middleware: int) -> Any:
+        app = fastapi.FastAPI()
+        for _ in range(middleware):
+            app.add_middleware(cors)
 
-    @app.get("/on")
-    async def on() -> None:
-        there = sum(1 for _ in traceback.walk_stack(None))
-        found.append(deep(frames - there, lambda: over(call, turns)))
+        @app.get("/off")
+        def off() -> None:
+            found.append(over(call, turns))
 
+        @app.get("/depth")
+        async def depth_there() -> int:
+            return depth()
+
+        @app.get("/on")
+        async def on() -> None:
+            missing = frames - depth()
+            found.append(deep(missing, lambda: over(call, turns)))
+
+        return app
+
+    app = app_behind(0)
     with testclient.TestClient(app) as client:
         client.get("/off")
+        missing = frames - client.get("/depth").json()
+    with testclient.TestClient(app if own else app_behind(missing)) as client:
         client.get("/on")
     return found
 
@@ -113,11 +133,12 @@ def measure(tool: str, frames: int, turns: int) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=60, help="on the stack (default: 60)")
+    parser.add_argument("--own", action="store_true", help="frames of the app's, not of middleware")
     parser.add_argument("--turns", type=int, default=301, help="of each way (default: 301)")
     parser.add_argument("--measure", choices=UNDER, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
-        print(json.dumps(measure(given.measure, given.frames, given.turns)))
+        print(json.dumps(measure(given.measure, given.frames, given.turns, own=given.own)))
         return
     tools = [TOOLS[name] for name in UNDER if version(TOOLS[name].package) is not None]
     print(f"{datetime.now(UTC):%Y-%m-%d}: {versions(tools)}\n")

@@ -142,8 +142,13 @@ class Guard:
         self.warn = warn
         self._failures: dict[str, str] = {}
         self._limits = settings
-        self._inbox = Inbox(settings.least_threshold_ns, self._digest, self._failed)
         origins = Origins(rootdir, settings.source)
+        self._inbox = Inbox(
+            settings.least_threshold_ns,
+            self._digest,
+            self._failed,
+            lambda file: origins.of(file) == "project",
+        )
         self._sightings = Sightings(Reader(origins.of))
         self._decider = Decider(settings.rule)
         self._attributor = Attributor(rootdir)
@@ -296,6 +301,7 @@ class Guard:
         for request in fetched:
             self._take(request)
         self._inbox.run.clear()
+        self._inbox.stacks.clear()
         tallies = self._inbox.tallies
         while tallies:
             for tally in tallies.popitem()[1]:

@@ -14,7 +14,6 @@ from typing import Any
 from pytest_asyncguard.catalog.rows import AuditEvent
 from pytest_asyncguard.probes.calls import report
 from pytest_asyncguard.probes.holds import open_holds
-from pytest_asyncguard.probes.stacks import capture
 
 _rows: dict[str, AuditEvent] = {}
 _added = False
@@ -32,7 +31,7 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         if (outer := hold.call) is not None:
             outer.fired = outer.fired or row.when(args)
         elif row.when(args):
-            report(hold, row, row.detail(args), None, capture(sys._getframe(1)))
+            report(hold, row, row.detail(args), None, sys._getframe(1))
     except Exception as error:  # noqa: BLE001 - the guard never breaks the app
         hold.request.inbox.failed("audit", error)
 

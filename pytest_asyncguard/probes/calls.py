@@ -14,7 +14,7 @@ import pkgutil
 import sys
 from _thread import get_ident
 from collections.abc import Callable, Iterable
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, Final, TypeVar
 
 from pytest_asyncguard.catalog.rows import Call, always, inside
@@ -22,7 +22,6 @@ from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.holds import ActiveCall, Hold, open_holds
 from pytest_asyncguard.probes.inbox import FOLD_AT, RawCall
 from pytest_asyncguard.probes.patching import ImportWatch, Patcher
-from pytest_asyncguard.probes.stacks import capture
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -175,7 +174,7 @@ def on_loop(
                 charged = hold.clock.end(began, opened, holds.sources.wall())
                 detail = row.detail(args, kwargs)
                 # Two frames up: the wrapper, then who called it. Frames of ours are left out.
-                report(hold, row, detail, charged, capture(sys._getframe(2)))
+                report(hold, row, detail, charged, sys._getframe(2))
             except Exception as error:  # noqa: BLE001 - the guard never breaks the app
                 hold.request.inbox.failed("calls", error)
 
@@ -198,10 +197,11 @@ def report(
     row: Any,
     detail: str | None,
     charged: tuple[int, int] | None,
-    stack: tuple[object, ...],
+    frame: FrameType,
 ) -> None:
-    """Leave a known call with the request that made it."""
+    """Leave a known call, made in ``frame``, with the request that made it."""
     request = hold.request
+    stack = request.inbox.stacks.capture(frame)
     if hold.calls is None:
         hold.calls = []
     elif (again := _repeated(hold, row, detail, charged, stack)) is not None:
@@ -240,7 +240,7 @@ def _repeated(
             and recent.detail == detail
             and recent.timed == (charged is not None)
             and recent.stack == stack
-            and any(recent is kept for kept in hold.request.calls[: -_RECENT - 1 : -1])
+            and recent in hold.request.calls[-_RECENT:]
         ):
             return recent
     return None

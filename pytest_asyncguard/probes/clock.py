@@ -33,6 +33,8 @@ SIZE: Final = 64
 """As many bytes of a file hold all the figures of one schedstat."""
 SHARED_NS: Final = 1_000_000
 """How old a reading may be and still serve as the start of a new stretch."""
+TRIFLE_NS: Final = 50_000
+"""Of what is shorter nobody wants to know whether it computed or slept."""
 
 
 class Reading(NamedTuple):
@@ -349,6 +351,8 @@ class ThreadClock:
         ``put_off`` tells what of the sleep was the doing of other threads; it is asked where there
         is much of it.
         """
+        if now - opened < TRIFLE_NS:
+            return now - opened, 0
         if now - opened < SHARED_NS:
             cpu = min(now - opened, self._sources.thread() - began.cpu)
             return cpu, now - opened - cpu

@@ -12,7 +12,7 @@ from copy import copy
 from typing import Any, Final, Protocol
 
 from pytest_asyncguard.probes.clock import SHARED_NS
-from pytest_asyncguard.probes.stacks import RawStack, identity
+from pytest_asyncguard.probes.stacks import RawStack, StackMemory, identity
 
 Scope = MutableMapping[str, Any]
 
@@ -138,6 +138,7 @@ class Inbox:
 
     ``digest`` is called when many requests wait to be fetched: a single test can make any number.
     ``failed`` is told of an exception inside a part of the guard, and switches that part off.
+    ``in_project`` tells of a file whether it is the user's own.
     """
 
     def __init__(
@@ -145,7 +146,9 @@ class Inbox:
         threshold_ns: int,
         digest: Callable[[], None],
         failed: Callable[[str, BaseException], None],
+        in_project: Callable[[str], bool] = bool,
     ) -> None:
+        self.stacks = StackMemory(in_project)
         self.limits = Limits(threshold_ns)
         self.digest = digest
         self.failed = failed

@@ -21,7 +21,6 @@ from pytest_asyncguard.probes.calls import report
 from pytest_asyncguard.probes.clock import Reading
 from pytest_asyncguard.probes.holds import ActiveCall, open_holds
 from pytest_asyncguard.probes.patching import ImportWatch
-from pytest_asyncguard.probes.stacks import capture
 
 ROW: Final = Call(
     target="sqlalchemy.engine.base:Connection.execute",
@@ -95,7 +94,7 @@ def _ended(*_rest: Any) -> None:
     running, hold.call = hold.call, None
     try:
         charged = hold.clock.end(running.began, running.opened, holds.sources.wall())
-        report(hold, ROW, masked(running.sql), charged, capture(sys._getframe(1)))
+        report(hold, ROW, masked(running.sql), charged, sys._getframe(1))
     except Exception as error:  # noqa: BLE001 - the guard never breaks the app
         hold.request.inbox.failed("sqlalchemy", error)
 
@@ -117,6 +116,6 @@ def _point(connection: Any, sql: str) -> None:
         if hold.call is not None:
             hold.call.fired = True
         else:
-            report(hold, ROW, sql, None, capture(sys._getframe(2)))
+            report(hold, ROW, sql, None, sys._getframe(2))
     except Exception as error:  # noqa: BLE001 - the guard never breaks the app
         hold.request.inbox.failed("sqlalchemy", error)

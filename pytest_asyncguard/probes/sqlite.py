@@ -17,7 +17,6 @@ from pytest_asyncguard.catalog.stdlib import SQL_BACKUP, SQL_CONNECT, SQL_STATEM
 from pytest_asyncguard.probes.calls import WatchedBuiltin, report, wrap
 from pytest_asyncguard.probes.holds import open_holds
 from pytest_asyncguard.probes.patching import ImportWatch, Patcher
-from pytest_asyncguard.probes.stacks import capture
 
 
 def on_statement(sql: str) -> None:
@@ -29,7 +28,7 @@ def on_statement(sql: str) -> None:
         if (outer := hold.call) is not None:
             outer.fired = True
         else:
-            report(hold, SQL_STATEMENT, masked(sql), None, capture(sys._getframe(1)))
+            report(hold, SQL_STATEMENT, masked(sql), None, sys._getframe(1))
     except Exception as error:  # noqa: BLE001 - the guard never breaks the app
         hold.request.inbox.failed("sqlite", error)
 

@@ -13,13 +13,15 @@ import sys
 from collections.abc import Callable
 from itertools import islice
 from types import CodeType, FrameType
-from typing import Final
+from typing import Any, Final, cast
 
 from pytest_asyncguard._compat import can_suspend
 from pytest_asyncguard.model import Frame, Origin, Stack
 
 RawStack = tuple[object, ...]
 """Code object and instruction offset of each frame in turn, innermost first."""
+REMEMBERED: Final = 16
+"""How many stacks are remembered of those that end at the same offset."""
 
 # From 3.12 on a comprehension is no function of its own; a generator expression still is. Named
 # after the function that they stand in, both have one identity on all versions.
@@ -37,6 +39,11 @@ def boundary(function: Callable[..., object]) -> None:
         _boundaries[_boundaries.index(None)] = code
 
 
+def _is_boundary(code: CodeType) -> bool:
+    entry, step, trio = _boundaries
+    return code is entry or code is step or code is trio
+
+
 def capture(frame: FrameType | None) -> RawStack:
     """The stack from ``frame`` outwards to the boundary."""
     parts: list[object] = []
@@ -51,6 +58,78 @@ def capture(frame: FrameType | None) -> RawStack:
         append(frame.f_lasti)
         frame = frame.f_back
     return tuple(parts)
+
+
+class StackMemory:
+    """Takes stacks, and knows again those that it took before.
+
+    To read the code object of a frame raises an audit event, and that takes five times as long as
+    all the rest. It is needed for the project's frames, and for what the innermost of them calls;
+    of the framework around them it is enough to know where in which module each frame stands.
+    """
+
+    def __init__(self, in_project: Callable[[str], bool]) -> None:
+        self._in_project = in_project
+        self._taken: dict[int, list[Taken]] = {}
+
+    def capture(self, frame: FrameType) -> RawStack:
+        """The stack from ``frame`` outwards to the boundary."""
+        known = self._taken.get(frame.f_lasti)
+        for taken in known or ():
+            if taken.stands(frame):
+                return taken.stack
+        stack = capture(frame)
+        if known is None or len(known) >= REMEMBERED:
+            known = self._taken[frame.f_lasti] = []
+        known.append(Taken(stack, frame, self._in_project))
+        return stack
+
+    def clear(self) -> None:
+        self._taken.clear()
+
+
+class Taken:
+    """A stack that was taken, and what to compare with it: offsets, and codes or modules."""
+
+    __slots__ = ("inner", "outer", "stack")
+
+    def __init__(
+        self, stack: RawStack, frame: FrameType, in_project: Callable[[str], bool]
+    ) -> None:
+        self.stack = stack
+        codes = cast("tuple[CodeType, ...]", stack[::2])
+        own = [index for index, code in enumerate(codes) if in_project(code.co_filename)]
+        first, last = (own[0], own[-1]) if own else (len(codes), len(codes))
+        inner: list[tuple[object, object, object]] = []
+        outer: list[tuple[object, object]] = []
+        there: Any = frame
+        for index, code in enumerate(codes):
+            if index > last:
+                outer.append((there.f_lasti, there.f_globals))
+            else:
+                by_code = index <= first or index in own
+                inner.append((there.f_lasti, there.f_globals, code if by_code else None))
+            there = there.f_back
+        self.inner = tuple(inner)
+        self.outer = tuple(outer)
+
+    def stands(self, frame: FrameType) -> bool:
+        """Whether it stands where ``frame`` stands."""
+        there: Any = frame
+        try:
+            for offset, module, code in self.inner:
+                if there.f_lasti != offset:
+                    return False
+                if there.f_globals is not module if code is None else there.f_code is not code:
+                    return False
+                there = there.f_back
+            for offset, module in self.outer:
+                if there.f_lasti != offset or there.f_globals is not module:
+                    return False
+                there = there.f_back
+        except AttributeError:  # a shorter one
+            return False
+        return there is None or _is_boundary(there.f_code)
 
 
 def identity(stack: RawStack) -> tuple[object, ...]:

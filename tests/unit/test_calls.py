@@ -280,6 +280,32 @@ def test_a_wrapper_is_described_as_the_original_is(
         assert described(found(target)) == described(original)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "keywords"), [((), {}), ((0, 0), {}), ((), {"time": 0}), ((0,), {"timeout": 0})]
+)
+def test_a_wrapper_refuses_what_the_original_refuses(
+    request: pytest.FixtureRequest, arguments: tuple[int, ...], keywords: dict[str, int]
+) -> None:
+    """In the same words, of which the name of the function is one."""
+
+    def refusal(*first: threading.Event) -> str:
+        with pytest.raises(TypeError) as caught:
+            threading.Event.wait(*first, *arguments, **keywords)  # type: ignore[arg-type]
+        return str(caught.value)
+
+    before = refusal(*([threading.Event()] if arguments or keywords else []))
+    request.getfixturevalue("guard_installed")
+    assert refusal(*([threading.Event()] if arguments or keywords else [])) == before
+
+
+def test_a_wrapper_takes_arguments_by_name_and_by_default(guard_installed: Watched) -> None:
+    """As the original does, and passes them on."""
+    done = threading.Event()
+    done.set()
+    assert [done.wait(), done.wait(0), done.wait(timeout=0)] == [True] * 3
+    assert threading.Event.wait(self=threading.Event(), timeout=0) is False
+
+
 def test_a_wrapper_has_all_that_the_original_has(
     originals: dict[str, Any], guard_installed: Watched
 ) -> None:

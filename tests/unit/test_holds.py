@@ -223,6 +223,30 @@ def test_a_short_hold_costs_no_full_reading(
     assert (fake_clock.readings > read[0]) is measured
 
 
+@pytest.mark.parametrize("threshold", [2 * MS, 10 * MS, 100 * MS, 10_000 * MS])
+@pytest.mark.parametrize("before", ["compute", "sleep"])
+def test_what_was_before_a_hold_is_charged_to_it_at_most_in_part(
+    inbox_open: Watched, fake_clock: FakeClock, threshold: int, before: str
+) -> None:
+    """One reading of the clocks serves several holds: for a twentieth of the threshold, or 1 ms.
+
+    Here each hold waits for a processor, which is what would hide time from before it.
+    """
+    inbox_open.inbox.threshold_ns = threshold
+    most = min(max(MS, threshold // 20), MEASURED_NS)
+    for ago in (0, most // 2, most, most + 1, 40 * MS, 4000 * MS):
+        request = inbox_open.request()
+        holds._this_thread.clock.refresh()
+        getattr(fake_clock, before)(ago)
+
+        def step() -> None:
+            fake_clock.compute(7 * MS)
+            fake_clock.queue(9000 * MS)
+
+        holds.step(request, step)
+        assert 7 * MS <= request.held_ns <= 7 * MS + (ago if ago <= most else 0)
+
+
 def test_a_threshold_may_be_shorter_than_what_is_worth_measuring(
     inbox_open: Watched, fake_clock: FakeClock
 ) -> None:
