@@ -80,16 +80,22 @@ class WatchedBuiltin:
         return pkgutil.resolve_name, (self._row.target,)
 
 
-def wrap(original: Any, row: Call, *, method: bool) -> Any:
-    """A callable that does what ``original`` does, and reports it when it is called on the loop."""
+def wrap(original: Any, row: Call, *, method: bool, as_given: bool = True) -> Any:
+    """A callable that does what ``original`` does, and reports it when it is called on the loop.
+
+    ``as_given``: the functions of the row want the arguments as they were given, by position or by
+    name. Else all that were given or have a default may come by position, which takes less time.
+    """
     if isinstance(original, (classmethod, staticmethod)):
-        return type(original)(wrap(original.__func__, row, method=True))
+        return type(original)(wrap(original.__func__, row, method=True, as_given=as_given))
     if not method and not isinstance(original, FunctionType):
         builtin = WatchedBuiltin(original, row)
         _wrappers[id(builtin)] = (builtin, original, row)
         return builtin
-    two = isinstance(original, FunctionType) and _takes_two(original)
-    call = _taking_two(original, row) if two else _taking_anything(original, row)
+    if not as_given and isinstance(original, FunctionType) and _takes_two(original):
+        call = _taking_two(original, row)
+    else:
+        call = _taking_anything(original, row)
     functools.update_wrapper(call, original)
     if getattr(original, "__module__", None) is None:  # a method descriptor
         call.__module__ = row.target.partition(":")[0]
@@ -368,7 +374,7 @@ class CallProbe:
         """One wrapper for all the names of a row: it stays one object."""
         key = (id(original), id(row))
         if (wrapper := self._made.get(key)) is None:
-            wrapper = self._made[key] = wrap(original, row, method=method)
+            wrapper = self._made[key] = wrap(original, row, method=method, as_given=False)
         self._patcher.replace(owner, name, wrapper)
 
     def uninstall(self) -> None:

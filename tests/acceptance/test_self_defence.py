@@ -139,9 +139,9 @@ WITHOUT = {
 
 PROBES = "pytest_asyncguard.probes"
 BROKEN = {
-    f"{PROBES}.calls:capture": "calls",
-    f"{PROBES}.audit:capture": "audit",
-    f"{PROBES}.sqlite:capture": "sqlite",
+    f"{PROBES}.calls:report": "calls",
+    f"{PROBES}.audit:report": "audit",
+    f"{PROBES}.sqlite:report": "sqlite",
     f"{PROBES}.sampler:capture": "sampler",
     f"{PROBES}.requests:WatchedRequest": "requests",
     f"{PROBES}.holds:Hold.__init__": "holds",

@@ -741,7 +741,7 @@ BROKEN = """
         def fail(*args):
             raise LookupError("provoked")
 
-        pytest_asyncguard.probes.audit.capture = fail
+        pytest_asyncguard.probes.audit.report = fail
 """
 
 
