@@ -33,6 +33,8 @@ SIZE: Final = 64
 """As many bytes of a file hold all the figures of one schedstat."""
 SHARED_NS: Final = 1_000_000
 """How old a reading may be and still serve as the start of a new stretch."""
+YOUNG_NS: Final = 5_000_000
+"""Until when nobody needs to know for how long a new thread has waited for a processor."""
 TRIFLE_NS: Final = 50_000
 """Of what is shorter nobody wants to know whether it computed or slept."""
 
@@ -292,12 +294,18 @@ def _stopped(last: Beat, now: Beat, since: int) -> int:
 
 
 class ThreadClock:
-    """The clock of one loop thread; used by that thread only."""
+    """The clock of one loop thread; used by that thread only.
+
+    A young thread's first reading takes what it did not compute until then for a wait for a
+    processor: to open the file that tells takes longer than to start a thread, and a TestClient
+    starts one for each request.
+    """
 
     __slots__ = (
         "_collections",
         "_fd",
         "_heartbeat",
+        "_opened",
         "_sources",
         "last",
         "native",
@@ -306,17 +314,27 @@ class ThreadClock:
     )
 
     def __init__(
-        self, sources: Sources, collections: Collections, heartbeat: Heartbeat | None = None
+        self,
+        sources: Sources,
+        collections: Collections,
+        heartbeat: Heartbeat | None = None,
+        age: int | None = None,
     ) -> None:
         self._sources = sources
         self._heartbeat = heartbeat
         self._collections = collections
         self.thread = get_ident()
         self.native = get_native_id()
-        self._fd = sources.open_queue()
+        self._fd: int | None = None
+        self._opened = False
         self.read_at = 0
         """When ``last`` was read."""
-        self.last = self.refresh()
+        if age is None or age > YOUNG_NS:
+            self.last = self.refresh()
+        else:
+            first = self.read()
+            self.last = first._replace(queued=max(0, age - first.cpu))
+            self.read_at = first.wall
 
     def read(self) -> Reading:
         sources = self._sources
@@ -335,6 +353,9 @@ class ThreadClock:
         return self.refresh() if now - self.read_at > SHARED_NS else self.last
 
     def refresh(self) -> Reading:
+        if not self._opened:
+            self._opened = True
+            self._fd = self._sources.open_queue()
         self.last = last = self.read()
         self.read_at = last.wall
         return last

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final
 
+from pytest_asyncguard.probes.births import Births
 from pytest_asyncguard.probes.clock import (
     Collections,
     Heartbeat,
@@ -77,6 +78,7 @@ open_holds: Final[dict[int, Hold]] = {}
 sources: Final = Sources()
 collections: Final = Collections(sources)
 heartbeat: Final = Heartbeat(sources)
+births: Final = Births(sources)
 loose: Final[list[WatchedRequest | None]] = [None]
 """What steps belong to that no request started: with the scope ``loop``, to the test; else None."""
 _inboxes: Final[list[Inbox]] = []
@@ -86,7 +88,7 @@ class _ThreadState(threading.local):
     """The clock of the current thread; it closes its file when the thread ends."""
 
     def __init__(self) -> None:
-        self.clock = ThreadClock(sources, collections, heartbeat)
+        self.clock = ThreadClock(sources, collections, heartbeat, births.age())
 
 
 _this_thread = _ThreadState()
@@ -247,6 +249,8 @@ boundary(step)
 
 def _forget() -> None:
     open_holds.clear()
+    # There is no sampler any more, and what it was about to do it will not end.
+    alarm.wake = alarm.look = alarm.put_off = heartbeat.ready = None
 
 
 if hasattr(os, "register_at_fork"):

@@ -31,9 +31,14 @@ seldom takes half of that.
 
 
 class Keepers:
-    """The time on the CPU of each thread that has no hold open, from one look to the next."""
+    """The time on the CPU of each thread that has no hold open, from one look to the next.
+
+    The sampler looks, and so does a loop thread at the end of a hold; what one of them has begun
+    to find out the other waits for, with ``lock``: a look takes the time of the one before.
+    """
 
     def __init__(self) -> None:
+        self.lock = threading.RLock()
         self._looks: deque[tuple[int, dict[int, tuple[int, int]]]] = deque(maxlen=LOOKS)
         self._latest: tuple[int, RawKeeper | None] = 0, None
         # What the tests themselves compute starves no app that is deployed.
@@ -107,9 +112,10 @@ class Keepers:
 
     def put_off_in_all(self, hold: Hold) -> int:
         """For how long others kept ``hold`` from running; asked when it is over."""
-        self.look()
-        self.put_off(hold)
-        return hold.put_off_ns
+        with self.lock:
+            self.keeper()  # `since` will ask for who computed until now, and that is told once
+            self.put_off(hold)
+            return hold.put_off_ns
 
     def _before(self, moment: int) -> Mapping[int, tuple[int, int]]:
         """What was seen in the last look before ``moment``; if all were later, in the first."""
@@ -135,8 +141,9 @@ class Keepers:
 
         The sampler may have been served first, and have looked when the hold was as good as over.
         """
-        looked, latest = self._latest
-        now = self.keeper()
+        with self.lock:
+            looked, latest = self._latest
+            now = self.keeper()
         if latest is None or looked < opened or (now and now.ran_ns > latest.ran_ns):
             return now
         return latest

@@ -86,7 +86,8 @@ class Sampler:
                     self._alarm.acquire()
                 holds.alarm.wake = None
                 self._idle = False
-                self._keepers.look()
+                with self._keepers.lock:
+                    self._keepers.look()
                 holds.heartbeat.rest()
                 holds.heartbeat.beat(round(interval * 1e9))
                 rounds = 0
@@ -101,12 +102,13 @@ class Sampler:
         now = holds.sources.wall()
         old = now - int(INTERVAL_SECONDS * 0.5e9)
         lasting = [item for item in list(holds.open_holds.items()) if item[1].opened <= old]
-        if not lasting:
-            self._keepers.look()
-            return False
-        keeper = self._keepers.keeper()
-        for _, hold in lasting:
-            self._keepers.put_off(hold)
+        with self._keepers.lock:
+            if not lasting:
+                self._keepers.look()
+                return False
+            keeper = self._keepers.keeper()
+            for _, hold in lasting:
+                self._keepers.put_off(hold)
         frames = sys._current_frames()
         for thread, hold in lasting:
             stack = capture(frames.get(thread))
