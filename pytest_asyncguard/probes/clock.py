@@ -348,9 +348,9 @@ class ThreadClock:
         # then after this moment on every clock, the queue's among them.
         return Reading(wall, cpu, sources.queued(self._fd), others, wakeups)
 
-    def begin(self, now: int) -> Reading:
-        """A reading that is as good as one taken ``now``."""
-        return self.refresh() if now - self.read_at > SHARED_NS else self.last
+    def begin(self, now: int, stale: int = SHARED_NS) -> Reading:
+        """A reading that is as good as one taken ``now``: no older than ``stale``."""
+        return self.last if now - self.read_at <= stale else self.refresh()
 
     def refresh(self) -> Reading:
         if not self._opened:

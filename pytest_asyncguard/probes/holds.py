@@ -213,7 +213,7 @@ def begin_stretch(request: WatchedRequest) -> tuple[int, Reading] | None:
     """Begin to measure what a worker thread does for ``request``; None where that fails."""
     try:
         opened = sources.wall()
-        return opened, _this_thread.clock.begin(opened)
+        return opened, _this_thread.clock.begin(opened, MEASURED_NS)
     except Exception as error:  # noqa: BLE001 - the guard never breaks the app
         request.inbox.failed("endpoints", error)
         return None
