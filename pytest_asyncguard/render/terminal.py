@@ -123,6 +123,9 @@ class FailureText:
             whose(tw, finding)
             way(tw, finding)
             instead(tw, finding)
+        # Who meets a failure for the first time wants to know what failed the test.
+        for finding in self.findings[:1]:
+            tw.line(f"  more: asyncguard explain {finding.code}", light=True)
 
     def __str__(self) -> str:
         writer = PlainWriter()

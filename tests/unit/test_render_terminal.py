@@ -94,6 +94,7 @@ def test_the_example_of_the_documentation_is_what_is_printed() -> None:
         "      ^^^^^^^^^^^^^^^^\n"
         "  in the endpoint of POST /orders\n"
         "  instead: await asyncio.sleep(0.25)\n"
+        "  more: asyncguard explain AG101\n"
     )
 
 
