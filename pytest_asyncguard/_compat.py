@@ -6,6 +6,8 @@ that, or there is nothing to ask.
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import functools
 import inspect
 import re
@@ -27,8 +29,36 @@ _AWAITING: Final = frozenset(
 
 _CONVERTOR: Final = re.compile(r"{(\w+):\w+}")
 
+_TIMES: Final = 16
+"""How often to try what another thread may thwart."""
 _DEPTH: Final = 16
 """How many apps may be wrapped around each other, or mounted in each other."""
+
+
+def syntax_of(source: str) -> ast.Module:
+    """The tree of ``source``."""
+    tree = _counted(source, "exec")
+    assert isinstance(tree, ast.Module)
+    return tree
+
+
+def expression_of(source: str) -> ast.expr:
+    """The tree of an expression."""
+    tree = _counted(source, "eval")
+    assert isinstance(tree, ast.Expression)
+    return tree.body
+
+
+def _counted(source: str, mode: str) -> ast.AST:
+    """What ``ast.parse`` makes of ``source``, also while another thread calls it.
+
+    Some releases of CPython count how deep both are in one place, and raise SystemError where
+    the count does not come out even. It does so the next time, or the one after.
+    """
+    for _ in range(_TIMES):
+        with contextlib.suppress(SystemError):
+            return ast.parse(source, mode=mode)
+    raise SyntaxError("not to be parsed beside another thread")
 
 
 def can_suspend(code: CodeType) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
+from pytest_asyncguard._compat import syntax_of
 from pytest_asyncguard.model import Frame
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -50,7 +51,7 @@ def _anchor(source: str, line: int) -> int | None:
 
 @lru_cache(maxsize=16)
 def _tree(source: str) -> ast.Module:
-    return ast.parse(source)
+    return syntax_of(source)
 
 
 def _around(node: ast.AST, line: int) -> ast.stmt | None:

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from pytest_asyncguard._compat import expression_of
 from pytest_asyncguard.attribute.phase import locate
 from pytest_asyncguard.catalog.clients import SIBLINGS
 from pytest_asyncguard.model import Frame, Request, Sample, Sighting, Stack
@@ -260,7 +261,7 @@ def expression_text(frame: Frame) -> str | None:
 def _expression(frame: Frame) -> ast.expr | None:
     text = expression_text(frame)
     try:
-        return ast.parse(text, mode="eval").body if text else None
+        return expression_of(text) if text else None
     except (SyntaxError, ValueError):
         return None
 

@@ -14,6 +14,8 @@ import typing
 from types import FunctionType
 from typing import Any, Final
 
+from pytest_asyncguard._compat import syntax_of
+
 _DATA: Final = (str, int, float, bool, list, dict, tuple, set, frozenset, type(None))
 _PARTS: Final = (
     *(ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Starred, ast.keyword),
@@ -27,7 +29,7 @@ def only_returns(function: object) -> bool:
     if type(function) is not FunctionType or hasattr(function, "__wrapped__"):
         return False
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+        tree = syntax_of(textwrap.dedent(inspect.getsource(function))).body[0]
         given = _input(function)
     except Exception:  # noqa: BLE001 - source of any kind, and annotations that run code
         return False

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from pytest_asyncguard._compat import expression_of, syntax_of
 from pytest_asyncguard.attribute.blame import expression_text
 from pytest_asyncguard.model import Frame
 
@@ -142,7 +143,7 @@ def _alone(frame: Frame) -> Running:
     else:
         text = expression_text(frame)
     try:
-        expression = ast.parse(text or "", mode="eval").body
+        expression = expression_of(text or "")
     except (SyntaxError, ValueError):
         return Running()
     if isinstance(expression, ast.Await):
@@ -160,7 +161,7 @@ def _expressions(source: str) -> tuple[Calls, Others]:
     calls: Calls = {}
     others: Others = {}
     try:
-        tree = ast.parse(source)
+        tree = syntax_of(source)
     except (SyntaxError, ValueError, RecursionError):
         return calls, others  # changed since it was imported
     # The node, what it stands in, whether a generator expression evaluates it, and a loop does.

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Final
 
+from pytest_asyncguard._compat import syntax_of
 from pytest_asyncguard.baseline.file import BaselineError, Entry, read, write
 from pytest_asyncguard.model import Finding
 
@@ -123,7 +124,7 @@ def _lines_of(source: str, function: str) -> list[str]:
     lines = source.split("\n")
     own = _INNER.split(function)[0]  # a comprehension's or lambda's lines are the function's
     try:
-        nodes = [node for name, node in _functions(ast.parse(source)) if name == own]
+        nodes = [node for name, node in _functions(syntax_of(source)) if name == own]
     except (SyntaxError, ValueError):
         return lines
     return [line for node in nodes for line in lines[node.lineno - 1 : node.end_lineno]]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
+from pytest_asyncguard._compat import syntax_of
 from pytest_asyncguard.catalog import rules
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -121,7 +122,7 @@ def parse(file: str, source: str) -> Comments:
                     reason=reason,
                 )
             )
-        tree = ast.parse(source) if ignores else None
+        tree = syntax_of(source) if ignores else None
     except (SyntaxError, ValueError, tokenize.TokenError):
         return Comments()  # this is not the source that ran
     return Comments(ignores=tuple(ignores), errors=tuple(errors), tree=tree)

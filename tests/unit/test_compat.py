@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -265,3 +266,23 @@ def test_errors_are_found_in_whatever_dependencies_are_solved_to(errors: list[st
     """Old releases of FastAPI return a tuple, new ones an object."""
     assert _compat.errors_of(SimpleNamespace(errors=errors, values={})) is errors
     assert _compat.errors_of(({}, errors, None, None, {})) is errors
+
+
+def test_what_another_thread_parses_at_the_same_time_is_no_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """CPython counts both in one place, and says that its count does not come out even."""
+    real, failures = ast.parse, [SystemError("recursion depth mismatch")] * 3
+
+    def parse(*args: Any, **kwargs: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(ast, "parse", parse)
+    assert ast.unparse(_compat.syntax_of("a = 1")) == "a = 1"
+    failures[:] = [SystemError("recursion depth mismatch")]
+    assert ast.unparse(_compat.expression_of("f(1)")) == "f(1)"
+    failures[:] = [SystemError("recursion depth mismatch")] * 99
+    with pytest.raises(SyntaxError):
+        _compat.syntax_of("a = 1")
