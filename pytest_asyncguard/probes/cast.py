@@ -78,6 +78,12 @@ class Cast:
         role = self._known(original) or self._roles.of(owner, name, original, row_of(original))
         return self._cast(double, role) if role is not None and double is not None else None
 
+    def put_item(self, items: Any, name: object, original: object) -> Any:
+        """``items[name]`` was replaced. Returns what is to stand there instead, or None."""
+        role = self._known(original) or self._roles.of(items, str(name), original, row_of(original))
+        double = items[name] if role is not None else None
+        return self._cast(double, role) if role is not None and double is not None else None
+
     def put_module(self, name: str, double: object) -> None:
         """``sys.modules[name]`` was replaced: a mock shows its role when it is called."""
         if type(double) in _NAMESPACES and name.partition(".")[0] in self._roles.packages:
@@ -98,11 +104,12 @@ class Cast:
         elif type(double) in _FUNCTIONS:
             return self._wrapped(double, role)
         elif isinstance(double, type):
-            self._act(double, role, made=False)
+            self._act(double, role, made=False, instead=True)
         elif type(double) in _NAMESPACES:
             self._dress(double, role)
         elif double is not None:
-            self._act(type(double), role, made=True)
+            self._act(type(double), role, made=True, instead=True)
+            self._furnish(double, role)
         return None
 
     def _remember(self, mock: Any, role: Role) -> None:
@@ -134,12 +141,15 @@ class Cast:
         self._ours[standin] = role
         return standin
 
-    def _act(self, cls: type, role: Role, *, made: bool) -> None:
+    def _act(self, cls: type, role: Role, *, made: bool, instead: bool = False) -> None:
         """``cls`` is a class of the test's own, and plays ``role``, or ``made`` objects which do.
 
-        Its methods stand for those of the client.
+        Its methods stand for those of the client; so do those of a subclass that is there
+        ``instead`` of it.
         """
-        if is_library(cls) or cls in self._acting or self._roles.of_value(cls) is not None:
+        if is_library(cls) or cls in self._acting:
+            return
+        if self._roles.of_value(cls) is not None and (not instead or _is_own(cls, role)):
             return  # what a real client does is seen by itself
         self._acting[cls] = True
         product: Role | None = role
@@ -149,18 +159,62 @@ class Cast:
                 cls.__init__ = self._wrapped(vars(cls)["__init__"], role)  # type: ignore[misc]
         if product is None:
             return
+        self._furnish(cls, product)
+        if not made and "__init__" in vars(cls):
+            cls.__init__ = self._making(vars(cls)["__init__"], product)  # type: ignore[misc]
+        self._watch_methods(cls, product)
+
+    def _watch_methods(self, cls: type, product: Role) -> None:
         for base in cls.__mro__:
-            for name, method in () if is_library(base) else list(vars(base).items()):
+            for name, member in () if is_library(base) else list(vars(base).items()):
                 plays = not name.startswith("__") or name in ("__enter__", "__call__")
+                bound = isinstance(member, (classmethod, staticmethod))
+                method = member.__func__ if bound else member
                 if not plays or not isinstance(method, FunctionType) or is_async(method):
                     continue
                 if (instead := self._wrapped(method, product.then(name))) is not None:
-                    setattr(base, name, instead)
+                    setattr(base, name, type(member)(instead) if bound else instead)
+
+    def _making(self, original: Any, product: Role) -> Any:
+        """``original``, which makes a double; what that consists of has roles, too."""
+
+        def __init__(self_: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+            __tracebackhide__ = True
+            original(self_, *args, **kwargs)
+            try:
+                self._furnish(self_, product)
+            except Exception as error:  # noqa: BLE001 - the guard never breaks a test
+                _failed(error)
+
+        return functools.update_wrapper(unseen(__init__), original)
+
+    def _furnish(self, double: Any, role: Role) -> None:
+        """Give what a double of the test's own consists of the roles that it has by its names.
+
+        Only what the client has as well, and what is of the same module: what else a double keeps
+        may be at work elsewhere.
+        """
+        cls = double if isinstance(double, type) else type(double)
+        if is_library(cls):
+            return
+        for name, member in list(getattr(double, "__dict__", {}).items()):
+            if name.startswith("_") or type(member) in _DATA or is_async(member):
+                continue
+            if role.depth >= _DEPTH or not self._roles.has(role, name):
+                continue
+            if type(member) in _FUNCTIONS:
+                ours = type(member) is FunctionType and member in self._ours
+                skip = ours or double is cls
+                instead = None if skip else self._wrapped(member, role.then(name))
+                if instead is not None:
+                    setattr(double, name, instead)
+            elif is_mock(member) or type(member).__module__ in (cls.__module__, "types"):
+                self._play(member, role.then(name))
 
     def _dress(self, namespace: Any, role: Role) -> None:
         """Give the members of a module or namespace the roles that they have by their names."""
         for name, value in list(vars(namespace).items()):
-            if not name.startswith("_") and len(role.path) < _DEPTH:
+            if not name.startswith("_") and role.depth < _DEPTH:
                 instead = self._cast(value, role.then(name))
                 if instead is not None:
                     setattr(namespace, name, instead)
@@ -173,13 +227,44 @@ class Cast:
             product = self._roles.answer(role)
             if product is None or is_async(answer):
                 return
-            if not is_mock(answer):
-                self._act(type(answer), product, made=True)
-            elif self._role(answer) is None:
-                self._remember(answer, product)
+            self._play(answer, product)
         except Exception as error:  # noqa: BLE001 - the guard never breaks a test
-            if (inbox := holds.inbox()) is not None:
-                inbox.failed("doubles", error)
+            _failed(error)
+
+    # --- what is injected --------------------------------------------------------------------
+
+    def expects(self, dependant: Any) -> bool:
+        """Whether something in the place of a client may be passed to the callable."""
+        return any(
+            self._roles.expected(dependant.call, dependency.name, dependency.call) is not None
+            for dependency in dependant.dependencies
+        )
+
+    def injected(self, dependant: Any, dependency: Any, value: Any, overridden: bool) -> None:
+        """``value`` is passed to a callable which depends on it."""
+        if type(value) in _DATA or is_async(value):
+            return
+        role = self._roles.expected(dependant.call, dependency.name, dependency.call)
+        if role is not None:
+            self._play(value, role, instead=overridden)
+        elif overridden and not is_mock(value) and not is_library(type(value)):
+            # A service of the app's own, and in it a fake of the test's.
+            for name, member in list(getattr(value, "__dict__", {}).items()):
+                if type(member) not in _DATA and not is_mock(member):
+                    role = self._attribute(type(value), name)
+                    if role is not None:
+                        self._play(member, role, instead=True)
+
+    def _play(self, value: Any, role: Role, *, instead: bool = False) -> None:
+        """``value`` is in the place of a product of a client."""
+        if is_mock(value):
+            if self._role(value) is None:
+                self._remember(value, role)
+        elif type(value) in _NAMESPACES:
+            self._dress(value, role)
+        elif type(value) not in _FUNCTIONS and not isinstance(value, type):
+            self._act(type(value), role, made=True, instead=instead)
+            self._furnish(value, role)
 
     # --- what is called ----------------------------------------------------------------------
 
@@ -190,8 +275,8 @@ class Cast:
         for _ in range(64):
             state = node.__dict__
             role = self.direct(node)
-            if role is None and isinstance(spec := state.get("_spec_class"), type):
-                role = self._roles.of_value(spec)
+            if role is None and (model := _model(state)) is not None:
+                role = self._roles.of_value(model)
                 role = role.then("__call__") if role is not None else None
             parent = state.get("_mock_new_parent")
             if role is None and parent is None:
@@ -265,6 +350,22 @@ class Cast:
 
 _DATA: Final = (str, bytes, int, float, dict, list, tuple, set, type)
 _DEPTH: Final = 3
+
+
+def _model(state: dict[str, Any]) -> object:
+    """The class that a mock has for its spec, or the object that it wraps."""
+    spec = state.get("_spec_class")
+    return spec if isinstance(spec, type) else state.get("_mock_wraps")
+
+
+def _failed(error: Exception) -> None:
+    if (inbox := holds.inbox()) is not None:
+        inbox.failed("doubles", error)
+
+
+def _is_own(cls: type, role: Role) -> bool:
+    """Whether ``cls`` is what stood there before, or made like that."""
+    return role.cls is not None and issubclass(role.cls, cls)
 
 
 def is_mock(value: object) -> bool:

@@ -4,7 +4,7 @@ A synchronous client that a test replaced by a mock is instant in the test and b
 production. When ``unittest.mock.patch`` (pytest-mock uses it) or pytest's ``monkeypatch`` puts
 something in the place of a catalogued callable, that thing is remembered; when it is called
 during a hold, it counts as the call that it replaced. So does a mock that has a client for its
-spec, and one that is passed for a parameter which the user annotated with a client.
+spec, and a double that is passed for a parameter which the user annotated with a client.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Any
 from pytest_asyncguard.catalog import stdlib
 from pytest_asyncguard.catalog.clients import CALLS
 from pytest_asyncguard.catalog.clients.replaced import Client
-from pytest_asyncguard.probes import holds, stdin
+from pytest_asyncguard.probes import holds, injected, stdin
 from pytest_asyncguard.probes.calls import on_loop
 from pytest_asyncguard.probes.cast import Cast, is_async
 from pytest_asyncguard.probes.holds import open_holds
 from pytest_asyncguard.probes.patching import ImportWatch, Patcher
-from pytest_asyncguard.probes.roles import Roles
+from pytest_asyncguard.probes.roles import Roles, original_of
 
 
 class DoubleProbe:
@@ -37,6 +37,8 @@ class DoubleProbe:
         self._cast = Cast(self._roles)
         self._watch = watch
         self._patcher = Patcher()
+        self._absent: object = None
+        """What pytest keeps in the place of what an owner did not have in its own dict."""
 
     def unavailable(self) -> str | None:
         return None
@@ -47,6 +49,7 @@ class DoubleProbe:
         for module in ("unittest.mock", "mock.mock"):
             self._watch.when_imported(module, self._patch_mock)
         self._watch.when_imported("_pytest.monkeypatch", self._patch_monkeypatch)
+        self._watch.when_imported(injected.HOME, self._patch_fastapi)
 
     def uninstall(self) -> None:
         self._patcher.restore()
@@ -62,11 +65,17 @@ class DoubleProbe:
 
     def _patch_monkeypatch(self, module: ModuleType) -> None:
         cls: Any = module.MonkeyPatch
+        self._absent = getattr(module, "NOTSET", None) or getattr(module, "notset", None)
         self._patcher.replace(cls, "setattr", self._setting(cls.setattr))
         self._patcher.replace(cls, "setitem", self._setting_item(cls.setitem))
 
+    def _patch_fastapi(self, _module: ModuleType) -> None:
+        injected.patch(self._patcher, self._cast, sys.modules)
+
     def _noting(self, owner: object, name: str, original: object) -> None:
         try:
+            if original is self._absent:
+                original = original_of(owner, name)
             instead = self._cast.put(owner, name, original)
             if instead is not None:
                 setattr(owner, name, instead)
@@ -75,11 +84,14 @@ class DoubleProbe:
         except Exception as error:  # noqa: BLE001 - the guard never breaks a test
             self._failed(error)
 
-    def _noting_items(self, items: object, names: Iterable[object]) -> None:
+    def _noting_items(self, items: Any, originals: dict[Any, Any]) -> None:
+        """Items were replaced in a dict of callables or clients, or in that of the modules."""
         try:
-            if items is sys.modules:
-                for name in names:
+            for name, original in originals.items():
+                if items is sys.modules:
                     self._cast.put_module(str(name), sys.modules.get(str(name)))
+                elif (instead := self._cast.put_item(items, name, original)) is not None:
+                    items[name] = instead
         except Exception as error:  # noqa: BLE001 - the guard never breaks a test
             self._failed(error)
 
@@ -104,7 +116,8 @@ class DoubleProbe:
             __tracebackhide__ = True
             entered = original(self_)
             if holds.inbox() is not None:
-                self._noting_items(self_.in_dict, self_.values)
+                before = self_._original
+                self._noting_items(self_.in_dict, {name: before.get(name) for name in self_.values})
             return entered
 
         return _patch_dict
@@ -126,7 +139,7 @@ class DoubleProbe:
             __tracebackhide__ = True
             original(self_, dic, name, value)
             if holds.inbox() is not None:
-                self._noting_items(dic, (name,))
+                self._noting_items(dic, {name: self_._setitem[-1][2]})
 
         return setitem
 

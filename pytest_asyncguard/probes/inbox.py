@@ -159,6 +159,8 @@ class Inbox:
         self.loops: set[str] = set()
         self.run: dict[object, bool] = {}
         """Of endpoints: whether FastAPI runs them by its one function for all."""
+        self.injected: dict[object, bool] = {}
+        """Of callables with dependencies: whether a double may be passed to them."""
 
     @property
     def threshold_ns(self) -> int:

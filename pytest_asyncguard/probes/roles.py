@@ -17,6 +17,7 @@ from typing import Any, Final, get_args, get_type_hints
 
 from pytest_asyncguard.catalog.clients.replaced import Client
 from pytest_asyncguard.catalog.rows import Call, always, inside
+from pytest_asyncguard.probes import makers
 
 DETAIL: Final = "replaced by a test double"
 CALLED: Final = "()"
@@ -53,6 +54,11 @@ class Role:
         self.name = name or (client.name if client is not None else "")
         self.cls = cls
         self.path = path
+
+    @property
+    def depth(self) -> int:
+        """How many attributes lead to the double."""
+        return sum(word != CALLED and not word.startswith("__") for word in self.path)
 
     def then(self, *words: str) -> Role:
         """The role of what ``words`` lead to from here."""
@@ -118,12 +124,15 @@ class Roles:
             wrapped = None
         role = self.of_value(original)
         if wrapped is not None or role is not None:
-            return Role(wrapped, role.client, cls=role.cls) if role else Role(wrapped)
+            if role is None:
+                return Role(wrapped)
+            return Role(wrapped, role.client, name=role.name, cls=role.cls)
         if isinstance(owner, ModuleType):
             if (named := self.of_name(f"{owner.__name__}.{name}")) is not None:
-                return named
-        elif (call := self._method(owner, name, original)) is not None:
-            return Role(call)
+                cls = original if isinstance(original, type) else None
+                return Role(named.call, named.client, cls=cls)
+        elif (method := self._method(owner, name, original)) is not None:
+            return method
         return self._returned(original)
 
     def of_name(self, dotted: str) -> Role | None:
@@ -146,24 +155,54 @@ class Roles:
                 return Role(client=client, name=_name(client, found, cls), cls=cls)
         return None
 
-    def _method(self, owner: object, name: str, original: object) -> Call | None:
-        """A method of a client that was replaced on its class, or on one object."""
+    def _method(self, owner: object, name: str, original: object) -> Role | None:
+        """A method of a client that was replaced on its class, or on one object.
+
+        One that does not block may give what does: ``Redis.from_url``, ``engine.connect``.
+        """
         if isinstance(original, (classmethod, staticmethod)):
             original = original.__func__
-        if not callable(original) or inspect.iscoroutinefunction(original):
+        kept = isinstance(original, property) or type(original).__name__ == "cached_property"
+        if inspect.iscoroutinefunction(original) or not (callable(original) or kept):
             return None
         # Of a lazy proxy, what it stands for.
         cls = _class(getattr(original, "__self__", owner))
         role = self._of_class(cls)
-        if role is None or role.client is None or not role.client.blocks(name):
+        if role is None or role.client is None or name.startswith("_") or _is_users(original):
             return None
-        return None if _adds(cls, name) else self.row(role.client, f"{role.name}.{name}")
+        if not kept and role.client.blocks(name):
+            return Role(self.row(role.client, f"{role.name}.{name}"))
+        return role.then(name)
 
     def _returned(self, original: object) -> Role | None:
-        """What a function of the user's says it returns: ``def get_db() -> Session``."""
-        if not isinstance(original, FunctionType) or inspect.iscoroutinefunction(original):
+        """What a function of the user's returns: it says so, or one sees it make that."""
+        function = makers.function_of(original)
+        if not isinstance(function, FunctionType) or inspect.iscoroutinefunction(function):
             return None
-        return self.hints(original).get("return")
+        if (role := self.hints(function).get("return")) is not None:
+            return role
+        if _in_library(function.__module__):
+            return None
+        for made in makers.made_by(function):
+            role = self.of_value(made)
+            if role is None and (name := getattr(made, "__qualname__", None)) is not None:
+                role = self.of_name(f"{getattr(made, '__module__', '')}.{name}")
+            if role is not None and role.client is not None:
+                return role
+        return None
+
+    def expected(self, function: Any, name: str | None, dependency: Any) -> Role | None:
+        """The role of what FastAPI passes to ``function`` for ``name``, from ``dependency``."""
+        if name is None:
+            return None
+        if not isinstance(function, FunctionType):
+            home = function if isinstance(function, type) else type(function)
+            function = getattr(home, "__init__" if home is function else "__call__", None)
+        elif "__wrapped__" in vars(function):
+            function = inspect.unwrap(function)
+        # Behind a cache, most likely.
+        dependency = getattr(dependency, "__wrapped__", dependency)
+        return self.hints(function).get(name) or self.hints(dependency).get("return")
 
     def fields(self, cls: type) -> dict[str, Role]:
         """The attributes that ``cls`` annotates with a client, and their roles."""
@@ -186,8 +225,11 @@ class Roles:
         return {name: role.then("__call__") for name, role in found.items() if role is not None}
 
     def _annotated(self, hint: Any) -> Role | None:
-        for candidate in (hint, *get_args(hint)):
-            if isinstance(candidate, type) and (role := self._of_class(candidate)) is not None:
+        candidates = [part for part in (hint, *get_args(hint)) if isinstance(part, type)]
+        if any(_is_users(part) and self._of_class(part) is None for part in candidates):
+            return None  # a client, or something of the user's own in its place
+        for candidate in candidates:
+            if (role := self._of_class(candidate)) is not None:
                 return role
         return None
 
@@ -207,6 +249,22 @@ class Roles:
         if not path:
             return self.row(client, client.target.replace(":", ".")) if client.connects else None
         return self._product(role, client, path)
+
+    def has(self, role: Role, name: str) -> bool:
+        """Whether what ``role`` stands for has that attribute, as far as its class tells."""
+        if role.depth:
+            return True
+        cls = role.cls or next(
+            (
+                found
+                for client, found in self._met
+                if role.client is not None
+                and client.name == role.client.name
+                and isinstance(found, type)
+            ),
+            None,
+        )
+        return cls is not None and inspect.getattr_static(cls, name, None) is not None
 
     def answer(self, role: Role) -> Role | None:
         """The role of what a double with this role answers."""
@@ -291,12 +349,27 @@ def _class(value: object) -> type:
     return value.__class__ if cls.__module__ == "celery.local" else cls
 
 
+def original_of(owner: object, name: str) -> object:
+    """What stood behind ``owner.name``, before it got an attribute of its own.
+
+    A class or an object has it from a class, a module may export it only when it is asked.
+    """
+    if isinstance(owner, ModuleType):
+        ask = vars(owner).get("__getattr__")
+        return ask(name) if ask is not None else None
+    bases = owner.__mro__[1:] if isinstance(owner, type) else _class(owner).__mro__
+    return next((vars(base)[name] for base in bases if name in vars(base)), None)
+
+
 def is_library(cls: type) -> bool:
     """Whether a class is an installed library's, or the standard library's."""
-    module = sys.modules.get(cls.__module__)
-    file = getattr(module, "__file__", None)
+    return _in_library(cls.__module__)
+
+
+def _in_library(module: str) -> bool:
+    file = getattr(sys.modules.get(module), "__file__", None)
     if not isinstance(file, str):
-        return cls.__module__ in sys.builtin_module_names
+        return module in sys.builtin_module_names
     return file.startswith(_INSTALLED) or "site-packages" in file or "dist-packages" in file
 
 
@@ -304,6 +377,12 @@ def _adds(cls: type, name: str) -> bool:
     """Whether ``name`` is a method that the user's subclass of a client adds."""
     home = next((base for base in cls.__mro__ if name in vars(base)), None)
     return home is not None and not is_library(home)
+
+
+def _is_users(value: object) -> bool:
+    """Whether a class or a method is the user's, whatever class it was found in."""
+    module = getattr(makers.function_of(value), "__module__", None)
+    return isinstance(module, str) and not _in_library(module)
 
 
 def _name(client: Client, found: type, cls: type) -> str:

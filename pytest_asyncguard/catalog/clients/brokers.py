@@ -19,7 +19,10 @@ def _unknown(args: Arguments, kwargs: Keywords) -> bool:
 ROWS: Final = (
     *calls(
         "redis.client",
-        "Redis.execute_command Pipeline.execute PubSub.execute_command PubSub.parse_response",
+        # What a pipeline does at once is what it watches, and what it reads meanwhile.
+        "Redis.execute_command Redis.transaction Pipeline.immediate_execute_command "
+        "Pipeline.execute "
+        "PubSub.execute_command PubSub.parse_response",
         "sync-client",
         REDIS,
         owned=True,
@@ -39,7 +42,9 @@ ROWS: Final = (
     ),
     *calls(
         "valkey.client",
-        "Valkey.execute_command? Pipeline.execute? PubSub.execute_command? PubSub.parse_response?",
+        "Valkey.execute_command? Valkey.transaction? Pipeline.immediate_execute_command? "
+        "Pipeline.execute? "
+        "PubSub.execute_command? PubSub.parse_response?",
         "sync-client",
         VALKEY,
         owned=True,

@@ -339,4 +339,18 @@ _OTHERS: Final = (
     ),
 )
 
-ROWS: Final = (*_MONGO, *_POSTGRES, *_OTHERS)
+_FRAMES: Final = (
+    *calls(
+        "pandas", "read_sql read_sql_query read_sql_table", "sync-database", THREAD, when=inside
+    ),
+    *calls(
+        "pandas.core.generic",
+        "NDFrame.to_sql",
+        "sync-database",
+        THREAD,
+        public="pandas.core.generic",
+        when=inside,
+    ),
+)
+
+ROWS: Final = (*_MONGO, *_POSTGRES, *_OTHERS, *_FRAMES)

@@ -79,4 +79,13 @@ ROWS: Final = (
         "await dns.asyncresolver.resolve(...)",
         public="dns.resolver",
     ),
+    # What tests replace of a function that retries.
+    *calls(
+        "tenacity.nap",
+        "sleep?",
+        "sleep",
+        "tenacity.AsyncRetrying",
+        public="tenacity.nap",
+        when=inside,
+    ),
 )

@@ -97,6 +97,7 @@ _WEB: Final = (
     *_clients(
         "requests:session", "sync-client", HTTPX, name="requests.Session", blocking=_HTTP_METHODS
     ),
+    *_clients("niquests:Session", "sync-client", "niquests.AsyncSession", blocking=_HTTP_METHODS),
     *_clients("requests.adapters:HTTPAdapter", "sync-client", HTTPX, blocking="send"),
     *_clients("httpx:Client httpx2:Client", "sync-client", HTTPX, blocking=_HTTP_METHODS),
     *_clients(
@@ -120,6 +121,12 @@ _WEB: Final = (
         blocking="connect request endheaders send getresponse",
     ),
     *_clients("xmlrpc.client:ServerProxy", "sync-client", THREAD),
+    *_clients(
+        "jwt:PyJWKClient",
+        "sync-client",
+        THREAD,
+        blocking="fetch_data get_jwk_set get_signing_keys get_signing_key get_signing_key_from_jwt",
+    ),
 )
 
 _MAIL_METHODS: Final = (
@@ -473,6 +480,12 @@ _HASHES: Final = (
         "password-hash",
         "await run_in_threadpool(...)",
         blocking="hash verify verify_and_update encrypt dummy_verify",
+    ),
+    *_clients(
+        "pwdlib.hashers.argon2:Argon2Hasher pwdlib.hashers.bcrypt:BcryptHasher",
+        "password-hash",
+        "await run_in_threadpool(...)",
+        blocking="hash verify",
     ),
 )
 

@@ -42,11 +42,33 @@ ROWS: Final = (
         "sync-client",
         "grpc.aio",
     ),
+    # Of a call just made: whether its answer was there already is a matter of luck.
+    *calls(
+        "grpc._channel",
+        of("_MultiThreadedRendezvous", "result? exception?"),
+        "sync-client",
+        "grpc.aio",
+    ),
+    *calls(
+        "grpc._utilities",
+        "_ChannelReadyFuture.result?",
+        "sync-client",
+        "await channel.channel_ready(), with grpc.aio",
+    ),
     *calls(
         "elastic_transport._transport",
         "Transport.perform_request",
         "sync-client",
         "elasticsearch.AsyncElasticsearch",
+    ),
+    # It is for tests to replace: what it calls is wrapped by itself.
+    *calls(
+        "elasticsearch.helpers",
+        "bulk?",
+        "sync-client",
+        "elasticsearch.helpers.async_bulk",
+        public="elasticsearch.helpers",
+        when=inside,
     ),
     # Elasticsearch 7, which had its own.
     *calls(

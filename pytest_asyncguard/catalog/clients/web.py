@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pytest_asyncguard.catalog.clients.build import HTTPX, VERBS, calls
+from pytest_asyncguard.catalog.clients.build import HTTPX, THREAD, VERBS, calls
 from pytest_asyncguard.catalog.rows import Arguments, Call, Keywords, inside
 
 
@@ -42,7 +42,7 @@ _HTTPX_AND_2: Final = tuple(
                 when=inside,
                 twin=HTTPX,
             )
-            for verb in VERBS.split()
+            for verb in f"{VERBS} stream".split()
         ),
         *calls(f"{package}._client", "Client.send", "sync-client", HTTPX),
         # A response that is streamed is read where somebody iterates over it.
@@ -107,6 +107,19 @@ ROWS: Final = (
         "Session.request?",
         "sync-client",
         "curl_cffi.AsyncSession",
+    ),
+    *calls("jwt.jwks_client", "PyJWKClient.fetch_data?", "sync-client", THREAD, public="jwt"),
+    *(
+        Call(
+            target=f"niquests.api:{verb}",
+            also=(f"niquests:{verb}",),
+            name=f"niquests.{verb}",
+            rule="sync-client",
+            by_caller=True,
+            optional=True,
+            twin="niquests.AsyncSession",
+        )
+        for verb in VERBS.split()
     ),
     *calls("niquests.sessions", "Session.request?", "sync-client", "niquests.AsyncSession"),
 )

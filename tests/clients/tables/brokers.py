@@ -26,6 +26,20 @@ ROWS = [
         "twin": "CLIENT.pipeline().incr('a').expire('a', 3)",
     },
     {
+        "name": "what a pipeline of redis watches, under fakeredis",
+        "needs": "redis fakeredis",
+        "setup": "CLIENT = fakeredis.FakeRedis()",
+        "call": """
+            pipeline = CLIENT.pipeline()
+            pipeline.watch("a")  #! redis.Pipeline.watch
+            pipeline.get("a")  #! redis.Pipeline.get
+            pipeline.multi()
+            pipeline.set("a", 1)
+            pipeline.execute()  #! redis.Pipeline.execute
+            CLIENT.transaction(lambda pipeline: None, "a")  #! redis.Redis.transaction
+        """,
+    },
+    {
         "name": "redis, refused",
         "needs": "redis",
         "setup": "CLIENT = redis.Redis(port=1, retry=None)",

@@ -6,6 +6,27 @@ RULE = "sync-database"
 
 ROWS = [
     {
+        "name": "pandas on sqlite",
+        "needs": "pandas sqlalchemy",
+        "setup": """
+            from sqlalchemy import StaticPool, create_engine
+
+            ENGINE = create_engine(
+                "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+            )
+            FRAME = pandas.DataFrame({"a": [1]})
+            FRAME.to_sql("t", ENGINE)
+            ROWS = "select * from t"
+        """,
+        "call": """
+            FRAME.to_sql("t", ENGINE, if_exists="replace")  #! pandas.core.generic.NDFrame.to_sql
+            pandas.read_sql(ROWS, ENGINE)  #! pandas.read_sql
+            pandas.read_sql_query(ROWS, ENGINE)  #! pandas.read_sql_query
+            pandas.read_sql_table("t", ENGINE)  #! pandas.read_sql_table
+        """,
+        "twin": "FRAME.to_dict('records')",
+    },
+    {
         "name": "sqlite3 in memory",
         "needs": "aiosqlite",
         "setup": "DB = sqlite3.connect(':memory:', check_same_thread=False)",

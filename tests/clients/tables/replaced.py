@@ -51,6 +51,31 @@ def overridden():
     app.dependency_overrides[get_db] = override
 """
 
+INJECTED = """
+class FakeSession:
+    def commit(self): ...
+
+class FakeClient:
+    class Messages:
+        def create(self, **options): ...
+
+    def __init__(self):
+        self.messages = self.Messages()
+
+FAKE = {fake}
+
+def made(): ...
+
+@app.get("/injected")
+{endpoint}
+
+@pytest.fixture(autouse=True)
+def injected():
+    app.dependency_overrides[made] = lambda: {given}
+    assert client.get("/injected").status_code == 200
+"""
+"""An app that was given a fake by an override, and was asked once."""
+
 TAKEN = [
     {
         "name": "patch a function of requests",
@@ -329,6 +354,307 @@ TAKEN = [
         "found": "requests.get",
     },
     {
+        "name": "an entry in a dict of functions",
+        "needs": "requests",
+        "setup": patched(
+            "patch.dict(SENDERS, hook=lambda url: None)", "SENDERS = {'hook': requests.post}"
+        ),
+        "call": "SENDERS['hook']('x')",
+        "found": "requests.post",
+    },
+    {
+        "name": "an item that monkeypatch sets",
+        "needs": "redis",
+        "setup": set_by(
+            "monkeypatch.setitem(CLIENTS, 'a', MagicMock())", "CLIENTS = {'a': redis.Redis()}"
+        ),
+        "call": "CLIENTS['a'].get('x')",
+        "found": "redis.Redis.get",
+    },
+    {
+        "name": "monkeypatch a method that an object inherits",
+        "needs": "redis",
+        "setup": set_by(
+            "monkeypatch.setattr(CLIENT, 'get', lambda key: None)", "CLIENT = redis.Redis()"
+        ),
+        "call": "CLIENT.get('x')",
+        "found": "redis.Redis.get",
+    },
+    {
+        "name": "monkeypatch a method that a class inherits",
+        "needs": "redis",
+        "setup": set_by("monkeypatch.setattr('redis.Redis.incr', lambda self, key: None)"),
+        "call": "redis.Redis().incr('x')",
+        "found": "redis.Redis.incr",
+    },
+    {
+        "name": "another way to make a client",
+        "needs": "redis",
+        "setup": patched("patch.object(redis.Redis, 'from_url')"),
+        "call": "redis.Redis.from_url('redis://x').get('x')",
+        "found": "redis.Redis.from_url.get",
+        "twin": "redis.Redis.from_url('redis://x')",
+    },
+    {
+        "name": "a method that gives what blocks",
+        "needs": "sqlalchemy",
+        "setup": patched(
+            "patch.object(ENGINE, 'connect')",
+            "from sqlalchemy import create_engine\nENGINE = create_engine('sqlite://')",
+        ),
+        "call": "ENGINE.connect().execute('x')",
+        "found": "sqlalchemy.Engine.connect.execute",
+        "rule": "sync-database",
+    },
+    {
+        "name": "what a function is seen to make",
+        "needs": "redis",
+        "setup": patched(
+            "patch(f'{__name__}.cache')",
+            """
+@functools.lru_cache
+def cache():
+    made = redis.Redis()
+    return made
+""",
+        ),
+        "call": "cache().get('x')",
+        "found": "redis.Redis.get",
+    },
+    {
+        "name": "what a property is seen to make",
+        "needs": "boto3",
+        "setup": patched(
+            "patch.object(Files, 's3', new_callable=unittest.mock.PropertyMock)",
+            """
+class Files:
+    @functools.cached_property
+    def s3(self):
+        import boto3
+        return boto3.client("s3")
+""",
+        ),
+        "call": "Files().s3.put_object(Key='x')",
+        "found": "boto3.client.put_object",
+    },
+    {
+        "name": "patch what pandas asks a database",
+        "needs": "pandas",
+        "setup": patched("patch('pandas.read_sql'), patch.object(pandas.DataFrame, 'to_sql')"),
+        "call": """
+            pandas.read_sql("x", None)  #! pandas.read_sql
+            pandas.DataFrame().to_sql("x", None)  #! pandas.core.generic.NDFrame.to_sql
+        """,
+        "rule": "sync-database",
+    },
+    {
+        "name": "patch httpx.stream",
+        "needs": "httpx2",
+        "setup": patched("patch('httpx.stream'), patch('httpx2.stream')"),
+        "call": """
+            httpx.stream("GET", "x")  #! httpx.stream
+            httpx2.stream("GET", "x")  #! httpx2.stream
+        """,
+    },
+    {
+        "name": "patch a set of keys",
+        "needs": "jwt",
+        "setup": patched(
+            "patch.object(KEYS, 'get_signing_key_from_jwt')", "KEYS = jwt.PyJWKClient('https://x')"
+        ),
+        "call": "KEYS.get_signing_key_from_jwt('x')",
+        "found": "jwt.PyJWKClient.get_signing_key_from_jwt",
+    },
+    {
+        "name": "patch a helper of elasticsearch",
+        "needs": "elasticsearch",
+        "setup": patched("patch('elasticsearch.helpers.bulk')", "import elasticsearch.helpers"),
+        "call": "elasticsearch.helpers.bulk(None, [])",
+        "found": "elasticsearch.helpers.bulk",
+    },
+    {
+        "name": "patch how tenacity sleeps",
+        "needs": "tenacity",
+        "setup": set_by(
+            "monkeypatch.setattr(once_more.retry, 'sleep', lambda seconds: None)",
+            """
+@tenacity.retry(stop=tenacity.stop_after_attempt(2), retry_error_callback=lambda state: None)
+def once_more():
+    raise ValueError
+""",
+        ),
+        "call": "once_more()",
+        "found": "tenacity.nap.sleep",
+        "rule": "sleep",
+    },
+    {
+        "name": "patch a hasher of pwdlib",
+        "needs": "pwdlib argon2",
+        "setup": patched(
+            "patch.object(HASHER, 'hash')",
+            "from pwdlib.hashers.argon2 import Argon2Hasher\nHASHER = Argon2Hasher()",
+        ),
+        "call": "HASHER.hash('x')",
+        "found": "pwdlib.hashers.argon2.Argon2Hasher.hash",
+        "rule": "password-hash",
+    },
+    {
+        "name": "patch a method of the app's own model",
+        "needs": "peewee",
+        "setup": patched("patch.object(Note, 'get_or_none')", "class Note(peewee.Model): ..."),
+        "call": "Note.get_or_none(1)",
+        "found": "peewee.Model.get_or_none",
+        "rule": "sync-database",
+    },
+    {
+        "name": "a mock around a client",
+        "needs": "redis",
+        "setup": "CLIENT = MagicMock(wraps=redis.Redis())\nCLIENT.get.return_value = 1",
+        "call": "CLIENT.get('x')",
+        "found": "redis.Redis.get",
+    },
+    {
+        "name": "a subclass that is there instead",
+        "needs": "redis",
+        "setup": set_by(
+            "monkeypatch.setattr(f'{__name__}.CLIENT', Local())",
+            """
+CLIENT = redis.Redis()
+
+class Local(redis.Redis):
+    def get(self, key): ...
+""",
+        ),
+        "call": "CLIENT.get('x')",
+        "found": "redis.Redis.get",
+    },
+    {
+        "name": "a part of a client that it keeps",
+        "needs": "openai",
+        "setup": patched(
+            "patch.object(openai.OpenAI, 'chat')", "CLIENT = openai.OpenAI(api_key='x')"
+        ),
+        "call": "CLIENT.chat.completions.create(model='x')",
+        "found": "openai.OpenAI.chat.completions.create",
+    },
+    {
+        "name": "a class made of classes",
+        "needs": "openai",
+        "setup": set_by(
+            "monkeypatch.setattr('openai.OpenAI', FakeOpenAI)",
+            """
+class FakeCompletions:
+    def create(self, **options): ...
+
+class FakeChat:
+    completions = FakeCompletions()
+
+class FakeOpenAI:
+    def __init__(self):
+        self.chat = FakeChat()
+""",
+        ),
+        "call": """
+            made = openai.OpenAI()
+            made.chat.completions.create()  #!
+        """,
+        "found": "openai.OpenAI.chat.completions.create",
+    },
+    {
+        "name": "a function that gives a namespace",
+        "needs": "openai",
+        "setup": set_by(
+            "fake = types.SimpleNamespace(embeddings=types.SimpleNamespace(create=len));"
+            " monkeypatch.setattr('openai.OpenAI', lambda: fake)"
+        ),
+        "call": """
+            made = openai.OpenAI()
+            made.embeddings.create("x")  #!
+        """,
+        "found": "openai.OpenAI.embeddings.create",
+    },
+    {
+        "name": "a class of class methods",
+        "needs": "stripe",
+        "setup": set_by(
+            "monkeypatch.setattr('stripe.Customer', FakeCustomer)",
+            """
+class FakeCustomer:
+    @classmethod
+    def create(cls, **options): ...
+
+    @staticmethod
+    def retrieve(key): ...
+""",
+        ),
+        "call": """
+            stripe.Customer.create(email="x")  #! stripe.Customer.create
+            stripe.Customer.retrieve("x")  #! stripe.Customer.retrieve
+        """,
+    },
+    {
+        "name": "a fake for a parameter, by an override",
+        "needs": "sqlalchemy",
+        "setup": "from sqlalchemy.orm import Session\n"
+        + INJECTED.format(
+            fake="FakeSession()",
+            endpoint="def index(db: Session = Depends(made)): ...",
+            given="FAKE",
+        ),
+        "call": "FAKE.commit()",
+        "found": "sqlalchemy.orm.Session.commit",
+        "rule": "sync-database",
+    },
+    {
+        "name": "a fake for what a dependency returns, by an override",
+        "needs": "sqlalchemy",
+        "setup": "from sqlalchemy.orm import Session\n"
+        + INJECTED.format(
+            fake="FakeSession()",
+            endpoint="def index(db=Depends(made)): ...\n\nmade.__annotations__['return'] = Session",
+            given="FAKE",
+        ),
+        "call": "FAKE.commit()",
+        "found": "sqlalchemy.orm.Session.commit",
+        "rule": "sync-database",
+    },
+    {
+        "name": "a fake in an object of the app's own, by an override",
+        "needs": "anthropic",
+        "setup": INJECTED.format(
+            fake="FakeClient()",
+            endpoint="def index(service=Depends(made)): ...\n\n"
+            "class Service:\n"
+            "    def __init__(self, client: anthropic.Anthropic):\n"
+            "        self._client = client",
+            given="Service(FAKE)",
+        ),
+        "call": "FAKE.messages.create()",
+        "found": "anthropic.Anthropic.messages.create",
+    },
+    {
+        "name": "a fake that a dependency gives, with no override",
+        "needs": "redis",
+        "setup": """
+            class FakeRedis:
+                def incr(self, key): ...
+
+            FAKE = FakeRedis()
+
+            def cache() -> redis.Redis:
+                return FAKE
+
+            @app.get("/kept")
+            def kept(client: redis.Redis = Depends(cache)): ...
+
+            @pytest.fixture(autouse=True)
+            def asked():
+                assert client.get("/kept").status_code == 200
+        """,
+        "call": "FAKE.incr('a')",
+        "found": "redis.Redis.incr",
+    },
+    {
         "name": "patch what asks for a host",
         "setup": set_by(
             "monkeypatch.setattr(socket, 'getaddrinfo', lambda *args: []);"
@@ -368,6 +694,112 @@ class Service:
 """
 
 FREE = [
+    {
+        "name": "a fake of a client in a plain endpoint",
+        "needs": "sqlalchemy",
+        "setup": "from sqlalchemy.orm import Session\n"
+        + INJECTED.format(
+            fake="FakeSession()",
+            endpoint="def index(db: Session = Depends(made)):\n    db.commit()",
+            given="FAKE",
+        ),
+        "twin": "pass",
+    },
+    {
+        "name": "a fake of an async client",
+        "needs": "sqlalchemy",
+        "setup": "from sqlalchemy.ext.asyncio import AsyncSession\n"
+        + INJECTED.format(
+            fake="FakeSession()",
+            endpoint="async def index(db: AsyncSession = Depends(made)):\n    db.commit()",
+            given="FAKE",
+        ),
+        "twin": "FAKE.commit()",
+    },
+    {
+        "name": "what a function makes of what a client has",
+        "needs": "redis",
+        "setup": patched(
+            "patch(f'{__name__}.load')",
+            """
+def load():
+    client = redis.Redis()
+    found = client.get("x")
+    return Service(found)
+
+class Service:
+    def __init__(self, found): ...
+""",
+        ),
+        "twin": "load().get('x')",
+    },
+    {
+        "name": "a method that the app's own class adds to a client",
+        "needs": "redis",
+        "setup": patched(
+            "patch.object(Local, 'loads')",
+            "class Local(redis.Redis):\n    def loads(self, text): ...\n\nLOCAL = Local()",
+        ),
+        "twin": "LOCAL.loads('x')",
+    },
+    {
+        "name": "what an app has for a client or instead of one",
+        "needs": "redis",
+        "setup": """
+            class Local:
+                def get(self, key): ...
+
+            LOCAL = Local()
+
+            def cache() -> redis.Redis | Local:
+                return LOCAL
+
+            @app.get("/local")
+            def local(cache: redis.Redis | Local = Depends(cache)): ...
+
+            @pytest.fixture(autouse=True)
+            def asked():
+                assert client.get("/local").status_code == 200
+        """,
+        "twin": "LOCAL.get('x')",
+    },
+    {
+        "name": "a subclass of the app's own",
+        "needs": "redis",
+        "setup": """
+            class Local(redis.Redis):
+                def get(self, key): ...
+
+            CLIENT = Local()
+        """,
+        "twin": "CLIENT.get('x')",
+    },
+    {
+        "name": "what a fake keeps, and a client has not",
+        "needs": "redis",
+        "setup": """
+            class Clock:
+                def get(self): ...
+
+            CLOCK = Clock()
+
+            class FakeRedis:
+                def __init__(self):
+                    self.clock = CLOCK
+
+            def cache() -> redis.Redis: ...
+
+            @app.get("/kept")
+            async def kept(client: redis.Redis = Depends(cache)):
+                CLOCK.get()
+
+            @pytest.fixture(autouse=True)
+            def asked():
+                app.dependency_overrides[cache] = FakeRedis
+                assert client.get("/kept").status_code == 200
+        """,
+        "twin": "pass",
+    },
     {
         "name": "doubles of the app's own classes",
         "setup": SERVICE

@@ -265,8 +265,11 @@ REDIS += [
         "call": """
             CLIENT.set("a", 1)  #! valkey.Valkey.set
             with CLIENT.pipeline() as pipeline:
+                pipeline.watch("a")  #! valkey.Pipeline.watch
+                pipeline.multi()
                 pipeline.incr("a")
                 pipeline.execute()  #! valkey.Pipeline.execute
+            CLIENT.transaction(lambda pipeline: None, "a")  #! valkey.Valkey.transaction
             with CLIENT.pubsub() as channel:
                 channel.subscribe("news")  #! valkey.PubSub.subscribe
                 channel.get_message(timeout=1)  #! valkey.PubSub.get_message

@@ -107,6 +107,16 @@ ROWS = [
         "twin": "await TWIN.search(index='a')",
     },
     {
+        "name": "PyJWT at a stub",
+        "needs": "jwt",
+        "setup": "KEYS = jwt.PyJWKClient(stub.URL)",
+        "call": """
+            with contextlib.suppress(jwt.PyJWTError):
+                KEYS.get_signing_keys()  #!
+        """,
+        "found": "jwt.PyJWKClient.get_signing_keys",
+    },
+    {
         "name": "opensearch at a stub",
         "needs": "opensearchpy",
         "setup": "CLIENT = opensearchpy.OpenSearch(stub.URL)",
@@ -207,6 +217,22 @@ ROWS = [
                 with contextlib.suppress(grpc.RpcError):
                     await channel.unary_unary("/a/b")(b"x")
         """,
+    },
+    {
+        "name": "a future of grpc, refused",
+        "needs": "grpc",
+        "setup": """
+            CHANNEL = grpc.insecure_channel("127.0.0.1:1")
+            SHOUT = CHANNEL.unary_unary("/a/b")
+        """,
+        "call": """
+            with contextlib.suppress(grpc.RpcError):
+                SHOUT.future(b"x").result()  #! grpc._MultiThreadedRendezvous.result
+            SHOUT.future(b"x").exception()  #! grpc._MultiThreadedRendezvous.exception
+            with contextlib.suppress(grpc.FutureTimeoutError):
+                grpc.channel_ready_future(CHANNEL).result(0.01)  #! grpc._ChannelReadyFuture.result
+        """,
+        "twin": "SHOUT.future(b'x').cancel()",
     },
     {
         "name": "firestore on gRPC, refused",
