@@ -18,7 +18,8 @@ _ROWS: Final = (
         severity="error",
         summary="time.sleep",
         finds="A call of `time.sleep` while a request holds the event loop. "
-        "`time.sleep(0)` gives way to other threads and is not reported.",
+        "`time.sleep(0)` gives way to other threads and is not reported. Waiting for a signal "
+        "(`signal.sigwait`, `signal.pause`) counts as well.",
         why="The loop sleeps with the request: for as long as it lasts no other request of the "
         "process is answered, no heartbeat sent, no timeout noticed.",
         example="""
@@ -103,7 +104,8 @@ async def read_user(user_id: int, session: Annotated[AsyncSession, Depends(get_s
         summary="a blocking socket operation, TLS handshake or DNS look-up",
         finds="A socket in blocking mode that connects, accepts, sends or receives, a TLS "
         "handshake, a DNS look-up or a `select` with a timeout, with no client library above it. "
-        "Sockets in non-blocking mode are not reported.",
+        "Sockets in non-blocking mode are not reported. `os.read` of an empty pipe and `os.write` "
+        "to a full one count as well.",
         why="The loop waits for the network. A name that does not resolve holds it for seconds.",
         example="""
 import socket
@@ -128,7 +130,7 @@ async def lookup(host: str):
         summary="running a process, or waiting for one",
         finds="Starting a process and waiting for its end, or for its output, while a request "
         "holds the event loop: `subprocess.run` and its kin, `os.system`, `os.popen`, "
-        "`os.waitpid`, `multiprocessing`.",
+        "`os.waitpid`, `multiprocessing`; and reading from a child that has yet to say something.",
         why="The loop stands still for as long as the process runs.",
         example="""
 import subprocess
@@ -213,8 +215,8 @@ async def login(form: Annotated[OAuth2PasswordRequestForm, Depends()]):
         name="stdin",
         severity="error",
         summary="reading standard input",
-        finds="`input()`, or reading `sys.stdin`, while a request holds the event loop. A "
-        "debugger's prompt is not reported.",
+        finds="`input()`, `getpass.getpass()`, or reading `sys.stdin`, while a request holds the "
+        "event loop. A debugger's prompt is not reported.",
         why="The loop waits for somebody to type, and on a server nobody does.",
         example="""
 @app.post("/keys")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import shlex
+import signal
 import sys
 from types import FrameType
 from typing import Any, Final
@@ -87,7 +89,7 @@ def _unfinished(frame: FrameType | None) -> bool:
 
 
 def _nothing_queued(args: Arguments, kwargs: Keywords) -> bool:
-    """Whether a queue between processes is empty, and may be waited for."""
+    """Whether a queue is empty, and may be waited for."""
     blocks = argument(args, kwargs, 1, "block")
     return (
         bool(args)
@@ -103,6 +105,56 @@ def _nothing_sent(args: Arguments, kwargs: Keywords) -> bool:
 
 def _socket_blocks(args: Arguments, kwargs: Keywords) -> bool:
     return bool(args) and args[0].gettimeout() != 0
+
+
+# As they are before they are wrapped: they answer in the midst of a watched call.
+_get_blocking: Final = getattr(os, "get_blocking", None)
+_poll: Final = getattr(select, "poll", None)
+
+
+def _would_wait(file: Any, event: str) -> bool:
+    """Whether a descriptor is in blocking mode, and neither ready for ``event`` nor at its end.
+
+    A file on disk is always ready. Where the system cannot tell, the clock has to.
+    """
+    if _poll is None or _get_blocking is None:
+        return False
+    descriptor = file if isinstance(file, int) else file.fileno()
+    if not _get_blocking(descriptor):
+        return False
+    poller = _poll()
+    poller.register(descriptor, getattr(select, event))
+    return not poller.poll(0)
+
+
+def _blocking(args: Arguments, kwargs: Keywords) -> bool:
+    """Whether a stream is in blocking mode, as far as the system tells."""
+    return bool(args) and (_get_blocking is None or _get_blocking(args[0].fileno()))
+
+
+def pipe_empty(args: Arguments, kwargs: Keywords) -> bool:
+    """Whether a reader of the first argument has to wait for somebody to write."""
+    return bool(args) and _would_wait(args[0], "POLLIN")
+
+
+def pipe_full(args: Arguments, kwargs: Keywords) -> bool:
+    """Whether a writer to the first argument has to wait for somebody to read."""
+    return bool(args) and _would_wait(args[0], "POLLOUT")
+
+
+def _no_signal(args: Arguments, kwargs: Keywords) -> bool:
+    """Whether none of the signals that are waited for has come already."""
+    return not signal.sigpending() & set(args[0] if args else ())
+
+
+def _taken(args: Arguments, kwargs: Keywords) -> bool:
+    """Whether a lock between processes is held, and not by this thread as it may be again."""
+    semaphore: Any = getattr(args[0], "_semlock", None) if args else None
+    return (
+        semaphore is not None
+        and semaphore._is_zero()  # noqa: SLF001
+        and not (semaphore.kind == 0 and semaphore._is_mine())  # noqa: SLF001
+    )
 
 
 def _no_hang(position: int) -> Any:
@@ -174,6 +226,46 @@ SLEEP: Final = (
         detail=_asked_for,
         twin="await asyncio.sleep(...)",
     ),
+)
+
+SIGNALS: Final = (
+    Call(
+        target="signal:pause",
+        rule="sleep",
+        optional=True,
+        by_caller=True,
+        twin="loop.add_signal_handler(...)",
+    ),
+    *(
+        Call(
+            target=f"signal:{name}",
+            rule="sleep",
+            when=when,
+            optional=True,
+            by_caller=True,
+            twin="loop.add_signal_handler(...)",
+        )
+        for name, when in (
+            ("sigwait", _no_signal),
+            ("sigwaitinfo", _no_signal),
+            (
+                "sigtimedwait",
+                lambda args, kwargs: (
+                    len(args) > 1 and positive(args[1]) and _no_signal(args, kwargs)
+                ),
+            ),
+        )
+    ),
+)
+
+PIPES: Final = tuple(
+    Call(target=f"os:{name}", rule="socket", when=when, optional=True, by_caller=True, twin=twin)
+    for name, when, twin in (
+        ("read", pipe_empty, "loop.add_reader(...)"),
+        ("readv", pipe_empty, "loop.add_reader(...)"),
+        ("write", pipe_full, "loop.add_writer(...)"),
+        ("writev", pipe_full, "loop.add_writer(...)"),
+    )
 )
 
 SOCKETS: Final = (
@@ -399,6 +491,28 @@ PROCESSES: Final = (
     ),
 )
 
+_ASYNC_PIPES = "await process.stdout.readline(), with asyncio.create_subprocess_exec"
+# The streams of a child, at their lowest layer: what is buffered above it waits for nothing.
+CHILD_READS: Final = tuple(
+    Call(
+        target=f"io:FileIO.{name}",
+        name="subprocess.Popen.stdout",
+        rule="subprocess",
+        when=_blocking,
+        twin=_ASYNC_PIPES,
+    )
+    for name in ("read", "readall", "readinto")
+)
+CHILD_WRITES: Final = (
+    Call(
+        target="io:FileIO.write",
+        name="subprocess.Popen.stdin",
+        rule="subprocess",
+        when=pipe_full,
+        twin="process.stdin.write(...) and await process.stdin.drain()",
+    ),
+)
+
 SPAWNED: Final = tuple(
     AuditEvent(event=event, rule="subprocess", when=lambda args: True, twin=_EXEC)
     for event in ("os.posix_spawn", "os.fork", "os.forkpty")
@@ -499,11 +613,20 @@ WAITS: Final = (
             ("queues", "JoinableQueue", "join", inside),
             ("synchronize", "Condition", "wait", _waits(1)),
             ("synchronize", "Event", "wait", inside),
+            ("synchronize", "SemLock", "__enter__", _taken),
             ("connection", "_ConnectionBase", "recv", _nothing_sent),
             ("connection", "_ConnectionBase", "recv_bytes", _nothing_sent),
             ("managers", "BaseProxy", "_callmethod", always),
         )
     ),
+)
+
+SIMPLE_QUEUE_GET: Final = Call(
+    target="queue:SimpleQueue.get",
+    rule="thread-wait",
+    when=_nothing_queued,
+    by_caller=True,
+    twin="await queue.get(), with asyncio.Queue",
 )
 
 # Where the call was captured before the guard was there; CPython raises it from 3.13 on.
@@ -518,7 +641,16 @@ SLEEP_EVENT: Final = AuditEvent(
 
 STDIN: Final = (AuditEvent(event="builtins.input", rule="stdin", name="input", by_caller=False),)
 # Wrapped, too, so that what it reads from a stream adds nothing.
-INPUT: Final = (Call(target="builtins:input", name="input", rule="stdin"),)
+INPUT: Final = (
+    Call(target="builtins:input", name="input", rule="stdin"),
+    Call(
+        target="getpass:getpass",
+        # The name that it was defined under.
+        also=("getpass:win_getpass" if os.name == "nt" else "getpass:unix_getpass",),
+        rule="stdin",
+        optional=True,
+    ),
+)
 # The methods of a stream in C, which are set on the one that is standard input.
 STDIN_READS: Final = tuple(
     Call(target=f"io:TextIOWrapper.{name}", name=f"sys.stdin.{name}", rule="stdin")
@@ -635,4 +767,14 @@ SQL_BACKUP: Final = Call(
 )
 
 AUDIT: Final = {row.event: row for row in (SLEEP_EVENT, *STDIN, *SPAWNED, *FILES)}
-CALLS: Final = (*SLEEP, *SOCKETS, *PROCESSES, *WAITS, *INPUT, *CAPTURED_STDIN, *FILE_CALLS)
+CALLS: Final = (
+    *SLEEP,
+    *SIGNALS,
+    *SOCKETS,
+    *PIPES,
+    *PROCESSES,
+    *WAITS,
+    *INPUT,
+    *CAPTURED_STDIN,
+    *FILE_CALLS,
+)

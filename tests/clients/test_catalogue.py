@@ -56,6 +56,7 @@ NOWHERE = {
 UNUSED = {
     "selectors:DevpollSelector.*": "of Solaris",
     "selectors:KqueueSelector.*": "of BSD and macOS",
+    "signal:pause": "nothing but a signal's handler ends it",
     "os:sync": "it flushes every disk of the machine",
     "niquests.*": "it puts another urllib3 in the place of the one that others need",
     "ldap.*": "python-ldap has to be compiled",

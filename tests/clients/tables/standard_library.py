@@ -37,6 +37,31 @@ SLEEP = [
         "call": "Pauses().short(0.001)",
         "found": "time.sleep",
     },
+    {
+        "name": "a signal that does not come",
+        "setup": "import signal",
+        "call": "signal.sigtimedwait([signal.SIGUSR1], 0.001)",
+        "found": "signal.sigtimedwait",
+        "twin": "signal.sigtimedwait([signal.SIGUSR1], 0)",
+    },
+    *(
+        {
+            "name": f"signal.{name}",
+            "setup": "import signal",
+            "call": f"""
+                signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+                stub.later(signal.pthread_kill, threading.get_ident(), signal.SIGUSR1)
+                signal.{name}([signal.SIGUSR1])  #!
+            """,
+            "found": f"signal.{name}",
+            "twin": f"""
+                signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+                signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+                signal.{name}([signal.SIGUSR1])
+            """,
+        }
+        for name in ("sigwait", "sigwaitinfo")
+    ),
 ]
 
 CLIENTS = [
@@ -157,6 +182,16 @@ CONNECTED = """
         SOCKET.close()
 """
 
+PIPE = """
+    @pytest.fixture(autouse=True)
+    def pipe():
+        global NEAR, FAR
+        NEAR, FAR = os.pipe()
+        yield
+        os.close(NEAR)
+        os.close(FAR)
+"""
+
 SOCKETS = [
     {
         "name": "create_connection",
@@ -250,6 +285,40 @@ SOCKETS = [
         "call": "SELECTOR.select(0.01)",
         "found": "selectors.SelectSelector.select",
     },
+    *(
+        {
+            "name": f"{name} of an empty pipe",
+            "setup": PIPE,
+            "call": f"""
+                stub.later(os.write, FAR, b"x")
+                {name}(NEAR, {argument})  #!
+            """,
+            "found": name,
+            "twin": f"""
+                os.write(FAR, b"x")
+                {name}(NEAR, {argument})
+            """,
+        }
+        for name, argument in (("os.read", "9"), ("os.readv", "[bytearray(9)]"))
+    ),
+    *(
+        {
+            "name": f"{name} to a full pipe",
+            "setup": PIPE,
+            "call": f"""
+                os.set_blocking(FAR, False)
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        os.write(FAR, bytes(4096))
+                os.set_blocking(FAR, True)
+                stub.later(os.read, NEAR, 1 << 20)
+                {name}(FAR, {argument})  #!
+            """,
+            "found": name,
+            "twin": f"{name}(FAR, {argument})",
+        }
+        for name, argument in (("os.write", "b'x'"), ("os.writev", "[b'x']"))
+    ),
 ]
 
 PROCESSES = [
@@ -342,6 +411,25 @@ PROCESSES = [
                 os.waitpid(PID, 0)
         """,
         "found": "os.posix_spawnp",
+    },
+    {
+        "name": "the output of a child",
+        "setup": """
+            @pytest.fixture(autouse=True)
+            def child():
+                global CHILD
+                with subprocess.Popen(
+                    ["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+                ) as CHILD:
+                    yield
+                    CHILD.stdin.close()
+        """,
+        "call": """
+            stub.later(CHILD.stdin.write, "x\\n")
+            assert CHILD.stdout.readline() == "x\\n"  #!
+        """,
+        "found": "subprocess.Popen.stdout",
+        "twin": "CHILD.stdin.write('x\\n')",
     },
     {
         "name": "pty.spawn",
@@ -622,6 +710,36 @@ WAITS = [
         "found": "multiprocessing.Event.wait",
     },
     {
+        "name": "a lock between processes",
+        "setup": """
+            @pytest.fixture(autouse=True)
+            def taken():
+                global LOCK
+                LOCK = multiprocessing.get_context("fork").Lock()
+                LOCK.acquire()
+        """,
+        "call": """
+            stub.later(LOCK.release)
+            with LOCK:  #!
+                pass
+        """,
+        "found": "multiprocessing.SemLock.__enter__",
+    },
+    {
+        "name": "a simple queue",
+        "setup": """
+            @pytest.fixture(autouse=True)
+            def empty():
+                global QUEUE
+                QUEUE = queue.SimpleQueue()
+        """,
+        "call": """
+            stub.later(QUEUE.put, 1)
+            QUEUE.get()  #!
+        """,
+        "found": "queue.SimpleQueue.get",
+    },
+    {
         "name": "a pipe between processes",
         "setup": """
             @pytest.fixture(autouse=True)
@@ -675,6 +793,18 @@ STDIN = [
         """,
         "call": "input()",
         "found": "input",
+    },
+    {
+        "name": "getpass",
+        "setup": """
+            import getpass
+
+            @pytest.fixture(autouse=True)
+            def answer(monkeypatch):
+                monkeypatch.setattr(getpass, "_raw_input", lambda *args, **kwargs: "x")
+        """,
+        "call": "getpass.getpass()",
+        "found": "getpass.getpass",
     },
     {
         "name": "the methods of stdin",
@@ -847,6 +977,9 @@ FREE = [
             items.get()
             items.task_done()
             items.join()
+            simple = queue.SimpleQueue()
+            simple.put(1)
+            simple.get()
         """,
     },
     {
@@ -859,7 +992,15 @@ FREE = [
     },
     {
         "name": "a lock that nobody holds",
+        "setup": """
+            FORK = multiprocessing.get_context("fork")
+            NESTED = FORK.RLock()
+            BETWEEN = (FORK.Lock(), NESTED, NESTED, FORK.Semaphore(2))
+        """,
         "twin": """
+            with contextlib.ExitStack() as stack:
+                for lock in BETWEEN:
+                    stack.enter_context(lock)
             for lock in (threading.Lock(), threading.RLock(), threading.Semaphore()):
                 with lock:
                     pass
