@@ -71,6 +71,7 @@ MARKS: Final = (
     # Responses: made, sent (through the middleware's own send), and what is done after.
     Mark("starlette.templating", "*", "serialization"),
     Mark("starlette.responses", "*.stream_response", "middleware", SOMETHING, line=" send("),
+    Mark("starlette.responses", "*.listen_for_disconnect", "middleware", SOMETHING),
     Mark("starlette.responses", "*.stream_response", "stream"),
     Mark("starlette.responses", "*.__call__", "background", line=".background("),
     Mark("starlette.responses", "*.__call__", "middleware", SOMETHING, line=" send("),
@@ -108,6 +109,10 @@ MARKS: Final = (
     Mark("starlette.middleware.errors", "*.__call__", "middleware", "*.__call__"),
     Mark("starlette.middleware.errors", "*.__call__", "exception-handler", SOMETHING),
     Mark("starlette.middleware.errors", "*.[!_]*", "exception-handler"),
+    # What hands over the parts of a body, or messages, is the middleware's own receive and send.
+    Mark("starlette.requests", "Request.*", "middleware", SOMETHING, line="._receive("),
+    Mark("starlette.websockets", "WebSocket.*", "middleware", SOMETHING, line="._receive("),
+    Mark("starlette.websockets", "WebSocket.*", "middleware", SOMETHING, line="._send("),
     # anyio.from_thread on trio: run by the task that waits for the thread.
     Mark("trio._threads", "*.run*", "task", SOMETHING),
     # Middleware, around which there is other middleware, or the app itself.
@@ -233,10 +238,22 @@ def _unmarked(stack: Stack, request: Request, spawned: bool) -> Place:
     if request.type == "websocket":
         return _named("websocket", entry)
     if request.endpoint is not None and entry is not None:
+        if _is_cut(stack):
+            # Its endpoint led there, or a dependency: a plain endpoint has no loop to do so.
+            phase = "dependency" if request.endpoint.kind == "sync" else "endpoint"
+            return Place(phase=phase, entry=entry)
         return Place(phase="middleware", owner=_class_of(entry.function), entry=entry)
     if _first_of_project(stack) is not None:
         return _named("endpoint", entry)
     return Place(phase="unknown")
+
+
+def _is_cut(stack: Stack) -> bool:
+    """Whether the stack is that of a greenlet, in which SQLAlchemy runs what is not async.
+
+    It begins with what was run there, and an app's with a coroutine, or an object's ``__call__``.
+    """
+    return not stack[0].coroutine and not stack[0].function.endswith("__call__")
 
 
 def _named(phase: Phase, entry: Frame | None) -> Place:

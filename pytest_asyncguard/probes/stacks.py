@@ -46,6 +46,28 @@ def _is_boundary(code: CodeType) -> bool:
 
 def capture(frame: FrameType | None) -> RawStack:
     """The stack from ``frame`` outwards to the boundary."""
+    stack, ended = _walk(frame)
+    return stack if ended else stack + _spawner()
+
+
+def _spawner() -> RawStack:
+    """The stack of what switched to the greenlet that runs.
+
+    SQLAlchemy's asyncio half runs synchronous code in greenlets, and the frames of one have nobody
+    behind them.
+    """
+    stack: RawStack = ()
+    module = sys.modules.get("greenlet")
+    running = module.getcurrent().parent if module is not None else None
+    while running is not None:
+        more, ended = _walk(running.gr_frame)
+        stack += more
+        running = None if ended else running.parent
+    return stack
+
+
+def _walk(frame: FrameType | None) -> tuple[RawStack, bool]:
+    """The frames from ``frame`` outwards, and whether the boundary came behind them."""
     parts: list[object] = []
     append = parts.append
     # Compared by identity: hashing a code object hashes all its instructions.
@@ -57,7 +79,7 @@ def capture(frame: FrameType | None) -> RawStack:
         append(code)
         append(frame.f_lasti)
         frame = frame.f_back
-    return tuple(parts)
+    return tuple(parts), frame is not None
 
 
 class StackMemory:
@@ -78,7 +100,9 @@ class StackMemory:
         for taken in known or ():
             if taken.stands(frame):
                 return taken.stack
-        stack = capture(frame)
+        stack, ended = _walk(frame)
+        if not ended and (spawner := _spawner()):
+            return stack + spawner
         if known is None or len(known) >= REMEMBERED:
             known = self._taken[frame.f_lasti] = []
         known.append(Taken(stack, frame, self._in_project))

@@ -8,7 +8,7 @@ import functools
 import linecache
 import sys
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any, Literal
 
@@ -605,6 +605,47 @@ def middleware_while_another_one_answers(app: FastAPI) -> None:
     app.get("/")(endpoint_with(lambda: None))
 
 
+@case("middleware", "Receiving", method="POST", arguments={"content": "1"})
+def middleware_while_the_endpoint_reads_the_body(app: FastAPI) -> None:
+    app.add_middleware(Receiving)
+
+    @app.post("/")
+    async def page(request: Request) -> int:
+        return len(await request.body())
+
+
+@case("middleware", "Receiving", method="POST", arguments={"json": ["a"]})
+def middleware_while_fastapi_reads_the_body(app: FastAPI) -> None:
+    app.add_middleware(Receiving)
+
+    @app.post("/")
+    async def page(names: list[str]) -> int:
+        return len(names)
+
+
+@case("middleware", "Receiving", method="POST", arguments={"data": {"name": "a"}})
+def middleware_while_a_form_is_read(app: FastAPI) -> None:
+    app.add_middleware(Receiving)
+    app.middleware("http")(passing)
+
+    @app.post("/")
+    async def page(request: Request) -> int:
+        return len(await request.form())
+
+
+@case("middleware", "Receiving", only="asyncio")
+def middleware_while_a_stream_waits_for_the_client_to_go(app: FastAPI) -> None:
+    app.add_middleware(Receiving)
+
+    async def rows() -> AsyncIterable[str]:
+        await asyncio.sleep(0)
+        yield "1"
+
+    @app.get("/")
+    async def page() -> StreamingResponse:
+        return StreamingResponse(rows())
+
+
 @case("middleware", "Backend")
 def a_backend_of_middleware(app: FastAPI) -> None:
     class Backend(AuthenticationBackend):
@@ -769,6 +810,28 @@ def middleware_around_a_websocket(app: FastAPI) -> None:
         await websocket.close()
 
 
+@case("middleware", "Receiving", method="WEBSOCKET", only="testclient")
+def middleware_while_a_websocket_receives(app: FastAPI) -> None:
+    app.add_middleware(Receiving)
+
+    @app.websocket("/")
+    async def chat(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.receive_text()
+        await websocket.close()
+
+
+@case("middleware", "Sending", method="WEBSOCKET", only="testclient")
+def middleware_while_a_websocket_sends(app: FastAPI) -> None:
+    app.add_middleware(Sending)
+
+    @app.websocket("/")
+    async def chat(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send_text("1")
+        await websocket.close()
+
+
 @case("dependency", "current_user", method="WEBSOCKET", only="testclient")
 def a_dependency_of_a_websocket(app: FastAPI) -> None:
     async def current_user() -> AsyncIterable[None]:
@@ -834,6 +897,18 @@ class Sending:
             await send(message)
 
         await self.app(scope, receive, send_wrapper)
+
+
+class Receiving:
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def receive_wrapper() -> Any:
+            spot()
+            return await receive()
+
+        await self.app(scope, receive_wrapper, send)
 
 
 async def passing(request: Request, call_next: Any) -> Any:
@@ -1183,6 +1258,19 @@ def test_what_surrounds_an_app_that_has_the_endpoint_is_middleware() -> None:
     stack = written("app:Outer.__call__")
     assert phase_of(stack, request_to("page"), spawned=False) == "middleware"
     assert owner_of(stack, request_to("page"), "middleware") == "Outer"
+
+
+@pytest.mark.parametrize(
+    ("kind", "phase"), [("async", "endpoint"), ("asgi", "endpoint"), ("sync", "dependency")]
+)
+def test_what_runs_in_a_greenlet_is_no_middleware(kind: model.Kind, phase: model.Phase) -> None:
+    """Its stack does not reach the app; an endpoint in a thread has started none on the loop."""
+    request = request_to("page")
+    assert request.endpoint is not None
+    request = replace(request, endpoint=replace(request.endpoint, kind=kind))
+    stack = written("sqlalchemy.engine.base:Connection.execute", "app:traced")
+    assert phase_of(stack, request, spawned=False) == phase
+    assert phase_of(written("app:report"), request, spawned=False) == phase
 
 
 def test_a_part_begins_where_the_framework_calls_it() -> None:
