@@ -29,13 +29,16 @@ from pytest_asyncguard.options import Settings
 from pytest_asyncguard.origin import Origins
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.audit import AuditProbe
-from pytest_asyncguard.probes.calls import CallProbe, NamedCalls, unalias
+from pytest_asyncguard.probes.births import BirthProbe
+from pytest_asyncguard.probes.calls import CallProbe, NamedCalls, report_running, unalias
 from pytest_asyncguard.probes.doubles import DoubleProbe
 from pytest_asyncguard.probes.endpoints import EndpointProbe
 from pytest_asyncguard.probes.inbox import Inbox, RawCall, RawStall, Tally, WatchedRequest, fold
 from pytest_asyncguard.probes.patching import ImportWatch
+from pytest_asyncguard.probes.pipes import PipeProbe
 from pytest_asyncguard.probes.protocol import Probe
 from pytest_asyncguard.probes.psycopg2 import Psycopg2Probe
+from pytest_asyncguard.probes.queues import QueueProbe
 from pytest_asyncguard.probes.requests import RequestProbe, drive
 from pytest_asyncguard.probes.sampler import Sampler
 from pytest_asyncguard.probes.sightings import Sightings
@@ -46,6 +49,7 @@ from pytest_asyncguard.probes.stdin import StdinProbe
 from pytest_asyncguard.probes.steps_asyncio import AsyncioSteps
 from pytest_asyncguard.probes.steps_trio import TrioSteps
 from pytest_asyncguard.probes.steps_uvloop import UvloopSteps
+from pytest_asyncguard.probes.threads import ThreadProbe
 from pytest_asyncguard.probes.transports import TransportProbe
 from pytest_asyncguard.transport import Telling
 
@@ -61,17 +65,21 @@ class Installation:
         self.watch = ImportWatch(self._import_failed)
         self.states: dict[str, ProbeState] = {}
         self.probes: tuple[Probe, ...] = (
+            PipeProbe(self.watch),  # below the wrapper of Popen itself
             CallProbe("calls", stdlib.CALLS, self.watch, self._missing),
             CallProbe("clients", clients.CALLS, self.watch, self._missing),
             SqliteProbe(self.watch),
             Psycopg2Probe(self.watch),
             StdinProbe(),
+            QueueProbe(self.watch),
             SqlalchemyProbe(self.watch),
             *((DoubleProbe(clients.CLIENTS, self.watch),) if doubles else ()),
             AuditProbe(stdlib.AUDIT),
+            BirthProbe(holds.births),
             RequestProbe(self.watch),
             TransportProbe(self.watch),
             EndpointProbe(self.watch),
+            ThreadProbe(self.watch),
             AsyncioSteps(),
             UvloopSteps(self.watch),
             TrioSteps(self.watch),
@@ -291,6 +299,8 @@ class Guard:
         self._fetch(last=False)
 
     def _fetch(self, *, last: bool) -> None:
+        if last and holds.open_holds:
+            self._try("calls", report_running, self._inbox)
         waiting = self._inbox.requests
         fetched: list[WatchedRequest] = []
         for key in list(waiting):
@@ -301,6 +311,7 @@ class Guard:
         for request in fetched:
             self._take(request)
         self._inbox.run.clear()
+        self._inbox.injected.clear()
         self._inbox.stacks.clear()
         tallies = self._inbox.tallies
         while tallies:

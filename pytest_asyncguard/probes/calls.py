@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 from pytest_asyncguard.catalog.rows import Call, always, inside
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.holds import ActiveCall, Hold, open_holds
-from pytest_asyncguard.probes.inbox import FOLD_AT, RawCall
+from pytest_asyncguard.probes.inbox import FOLD_AT, Inbox, RawCall
 from pytest_asyncguard.probes.patching import ImportWatch, Patcher
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -177,12 +177,43 @@ def on_loop(
         hold.call = None
         if active.fired:
             try:
-                charged = hold.clock.end(began, opened, holds.sources.wall())
-                detail = row.detail(args, kwargs)
-                # Two frames up: the wrapper, then who called it. Frames of ours are left out.
-                report(hold, row, detail, charged, sys._getframe(2))
+                ended = holds.sources.wall()
+                charged = hold.clock.end(began, opened, ended)
+                if active.told:
+                    holds.leave_out(hold, ended - opened, charged)
+                else:
+                    detail = row.detail(args, kwargs)
+                    # Two frames up: the wrapper, then who called it. Frames of ours are left out.
+                    report(hold, row, detail, charged, sys._getframe(2))
             except Exception as error:  # noqa: BLE001 - the guard never breaks the app
                 hold.request.inbox.failed("calls", error)
+
+
+def report_running(inbox: Inbox) -> None:
+    """Leave the known calls that have not returned yet with the requests that made them.
+
+    A test may give up waiting, and its server's loop be blocked for longer than the test lasts.
+    """
+    frames = sys._current_frames()
+    for thread, hold in list(open_holds.items()):
+        active = hold.call
+        if active is None or active.told or not active.fired or hold.request.inbox is not inbox:
+            continue
+        frame = frames.get(thread)
+        while frame is not None and not _makes(frame, active):
+            frame = frame.f_back
+        caller = frame.f_back if frame is not None else None  # the wrapper
+        if frame is None or caller is None or caller.f_back is None:
+            continue
+        active.told = True
+        made = frame.f_locals
+        detail = made["row"].detail(made["args"], made["kwargs"])
+        stack = inbox.stacks.capture(caller.f_back)
+        hold.request.add_call(RawCall(made["row"], stack, hold.spawned, detail, None))
+
+
+def _makes(frame: FrameType, call: ActiveCall) -> bool:
+    return frame.f_code is on_loop.__code__ and frame.f_locals.get("active") is call
 
 
 def can_block(row: Call, args: tuple[Any, ...], kwargs: Any) -> tuple[bool, Exception | None]:

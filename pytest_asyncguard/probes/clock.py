@@ -14,6 +14,7 @@ a millisecond of it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import os
 import sys
@@ -22,6 +23,8 @@ from _thread import get_ident, get_native_id
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
+
+from pytest_asyncguard.probes.patching import Patcher
 
 MISSED_NS: Final = 50_000_000
 """By how much a beat must be late to count as missed: timers and schedulers are not exact."""
@@ -170,12 +173,15 @@ class Collections:
 
     One may fall into any hold, and take seconds in a large test process: it is nobody's. A hold
     with more than one has made that much garbage itself, and so has one with young collections.
+    What calls ``gc.collect`` has asked for it.
     """
 
     def __init__(self, sources: Sources) -> None:
         self._wall = sources.wall
         self._started: dict[int, int] = {}
-        self._full: dict[int, deque[tuple[int, int]]] = {}
+        self._full: dict[int, deque[tuple[int, int, bool]]] = {}
+        self._asking: set[int] = set()
+        self._patcher = Patcher()
 
     def callback(self, phase: str, info: dict[str, int]) -> None:
         if info["generation"] < 2:
@@ -185,12 +191,14 @@ class Collections:
             self._started[thread] = self._wall()
         elif (started := self._started.pop(thread, None)) is not None:
             full = self._full.setdefault(thread, deque(maxlen=64))
-            full.append((started, self._wall() - started))
+            full.append((started, self._wall() - started, thread in self._asking))
 
     def excused(self, thread: int, since: int) -> int:
-        """The longest full collection of ``thread`` since then, in nanoseconds."""
+        """The longest full collection of ``thread`` since then, in nanoseconds, unasked for."""
         full = self._full.get(thread, ())
-        return max((took for started, took in full if started >= since), default=0)
+        return max(
+            (took for started, took, asked in full if started >= since and not asked), default=0
+        )
 
     def elsewhere(self, thread: int, since: int) -> int:
         """What the full collections of all other threads took since then, in nanoseconds."""
@@ -198,14 +206,31 @@ class Collections:
             took
             for other, full in list(self._full.items())
             if other != thread
-            for started, took in list(full)
+            for started, took, _ in list(full)
             if started + took > since
         )
 
+    def asking(self, original: Callable[..., int]) -> Callable[..., int]:
+        """``original``, which is ``gc.collect``, with it known that it was called."""
+
+        @functools.wraps(original)
+        def collect(*args: Any, **kwargs: Any) -> int:
+            __tracebackhide__ = True
+            thread = get_ident()
+            self._asking.add(thread)
+            try:
+                return original(*args, **kwargs)
+            finally:
+                self._asking.discard(thread)
+
+        return collect
+
     def install(self) -> None:
         gc.callbacks.append(self.callback)
+        self._patcher.replace(gc, "collect", self.asking(gc.collect))
 
     def uninstall(self) -> None:
+        self._patcher.restore()
         if self.callback in gc.callbacks:
             gc.callbacks.remove(self.callback)
         self._started.clear()

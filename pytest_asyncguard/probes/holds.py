@@ -35,13 +35,17 @@ from pytest_asyncguard.probes.stacks import RawStack, boundary
 
 
 class ActiveCall:
-    """The outermost known call that is running in a hold; calls inside it add nothing."""
+    """The outermost known call that is running in a hold; calls inside it add nothing.
 
-    __slots__ = ("fired", "row")
+    ``told``: it was reported before it has returned.
+    """
+
+    __slots__ = ("fired", "row", "told")
 
     def __init__(self, row: Known, fired: bool) -> None:
         self.row = row
         self.fired = fired
+        self.told = False
 
 
 class Hold:
@@ -207,6 +211,13 @@ def _charge(hold: Hold, own_ns: int, cpu: int, asleep: int, kept: int) -> int:
     if cpu + asleep >= threshold or (starved and hold.keepers):
         hold.request.add_stall(RawStall(hold, own_ns, (cpu, asleep), kept))
     return cpu + asleep
+
+
+def leave_out(hold: Hold, wall: int, charged: tuple[int, int]) -> None:
+    """Take out of ``hold`` a part of it that is told already."""
+    hold.nested_ns += wall
+    hold.nested_cpu_ns += charged[0]
+    hold.nested_asleep_ns += charged[1]
 
 
 def begin_stretch(request: WatchedRequest) -> tuple[int, Reading] | None:

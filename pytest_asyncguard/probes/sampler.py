@@ -8,6 +8,7 @@ the frame still stands on the calling line.
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import threading
 from _thread import allocate_lock
@@ -21,6 +22,8 @@ INTERVAL_SECONDS = 0.02
 CALM_SECONDS = 0.05
 """Between two looks while none does: each wakes a thread, and takes the GIL from the app."""
 IDLE_ROUNDS = 20
+FAULTS = {signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV}
+"""What a thread does to itself; faulthandler is to tell of it."""
 
 
 class Sampler:
@@ -66,6 +69,9 @@ class Sampler:
                 self._alarm.release()
 
     def _run(self) -> None:
+        if hasattr(signal, "pthread_sigmask"):
+            # A signal that the app blocks in order to wait for it is not to end up here.
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - FAULTS)
         holds.heartbeat.open()
         self._keepers.exempt()
         try:

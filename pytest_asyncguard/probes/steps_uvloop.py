@@ -19,7 +19,10 @@ from pytest_asyncguard.probes.holds import current_request
 from pytest_asyncguard.probes.inbox import WatchedRequest
 from pytest_asyncguard.probes.patching import ImportWatch, Patcher
 
-NAMES = (("call_soon", 0), ("call_soon_threadsafe", 0), ("call_later", 1), ("call_at", 1))
+NAMES = (
+    *(("call_soon", 0), ("call_soon_threadsafe", 0), ("call_later", 1), ("call_at", 1)),
+    *(("add_reader", 1), ("add_writer", 1)),
+)
 
 
 def watched(original: Callable[..., Any], before: int) -> Callable[..., Any]:
@@ -27,7 +30,8 @@ def watched(original: Callable[..., Any], before: int) -> Callable[..., Any]:
     current = current_request
 
     @functools.wraps(original)
-    def schedule(self: Any, *args: Any, context: Context | None = None, **kwargs: Any) -> Any:
+    def schedule(self: Any, *args: Any, **kwargs: Any) -> Any:
+        context: Context | None = kwargs.get("context")
         request = current.get() if context is None else context.get(current)
         if request is not None or holds.loose[0] is not None:
             if len(args) > before:
@@ -35,7 +39,7 @@ def watched(original: Callable[..., Any], before: int) -> Callable[..., Any]:
                 args = (*args[:before], callback, *args[before + 1 :])
             elif "callback" in kwargs:
                 kwargs["callback"] = functools.partial(_run, request, kwargs["callback"])
-        return original(self, *args, context=context, **kwargs)
+        return original(self, *args, **kwargs)
 
     return schedule
 

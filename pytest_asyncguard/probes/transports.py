@@ -1,8 +1,8 @@
-"""Transports: where a test's client calls an app that is no framework's class that we know.
+"""Transports: where a client or server calls an app that is no framework's class that we know.
 
 Any callable can be an ASGI app: one of another framework, middleware around an app, a function. It
 has no class to be patched, so what calls it is: the client's transport, which for the one request
-is given an app that watches.
+is given an app that watches, and the server's configuration, which keeps one.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ TRANSPORTS: Final = (
 )
 WATCHED: Final = (("starlette.applications", "Starlette"), ("starlette.routing", "Router"))
 """Classes of apps that are watched themselves."""
+SERVER: Final = ("uvicorn.config", "Config", "load")
+_FRAMEWORKS: Final = frozenset({"fastapi", "starlette"})
 _watched: Final[set[type]] = set()
 """Those of them, and of their subclasses, that were met."""
 
@@ -53,6 +55,20 @@ def entry(app: Callable[..., Any]) -> Callable[..., Any]:
     return functools.update_wrapper(__call__, app, updated=())
 
 
+def is_watched(app: object) -> bool:
+    """Whether all that ``app`` does is done within a call that is watched.
+
+    What a subclass of ours does before it calls the framework's ``__call__`` is not.
+    """
+    known = tuple(
+        getattr(sys.modules[module], name) for module, name in WATCHED if module in sys.modules
+    )
+    if not isinstance(app, known):
+        return False
+    owner = next(cls for cls in type(app).__mro__ if "__call__" in vars(cls))
+    return owner.__module__.partition(".")[0] in _FRAMEWORKS
+
+
 def through(transport: Any) -> Any:
     """The transport; where its app is not watched itself, a copy that calls a watched one."""
     inbox = holds.inbox()
@@ -60,10 +76,7 @@ def through(transport: Any) -> Any:
         return transport
     try:
         app = transport.app
-        known = tuple(
-            getattr(sys.modules[module], name) for module, name in WATCHED if module in sys.modules
-        )
-        if isinstance(app, known):
+        if is_watched(app):
             _watched.add(type(app))
             return transport
         watching = copy.copy(transport)
@@ -88,8 +101,28 @@ def handling(original: Callable[..., Any]) -> Callable[..., Any]:
     return handle
 
 
+def loading(original: Callable[..., None]) -> Callable[..., None]:
+    """``original``, which makes of a server's configuration an app, with that app watched."""
+
+    @functools.wraps(original)
+    def load(self: Any) -> None:
+        original(self)
+        try:
+            app = self.loaded_app
+            # uvicorn itself puts middleware around it, which waits for nothing.
+            while type(app).__module__.startswith("uvicorn.middleware.") and hasattr(app, "app"):
+                app = app.app
+            if not is_watched(app):
+                self.loaded_app = entry(self.loaded_app)
+        except Exception as error:  # noqa: BLE001 - the guard never breaks a test
+            if (inbox := holds.inbox()) is not None:
+                inbox.failed(TransportProbe.name, error)
+
+    return load
+
+
 class TransportProbe:
-    """Watches whatever httpx's ASGITransport and Starlette's TestClient call."""
+    """Watches whatever httpx's ASGITransport, Starlette's TestClient and uvicorn call."""
 
     name = "transports"
 
@@ -102,12 +135,16 @@ class TransportProbe:
 
     def install(self) -> None:
         for module, name, method in TRANSPORTS:
-            self._watch.when_imported(module, functools.partial(self._patch, name, method))
+            self._watch.when_imported(
+                module, functools.partial(self._patch, name, method, handling)
+            )
+        module, name, method = SERVER
+        self._watch.when_imported(module, functools.partial(self._patch, name, method, loading))
 
-    def _patch(self, name: str, method: str, module: ModuleType) -> None:
+    def _patch(self, name: str, method: str, by: Callable[..., Any], module: ModuleType) -> None:
         cls = getattr(module, name, None)
         if cls is not None:
-            self._patcher.replace(cls, method, handling(getattr(cls, method)))
+            self._patcher.replace(cls, method, by(getattr(cls, method)))
 
     def uninstall(self) -> None:
         self._patcher.restore()

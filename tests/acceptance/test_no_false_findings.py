@@ -294,7 +294,8 @@ APP = """
     async def collect():
         import gc
 
-        gc.collect()
+        # As CPython does it by itself, and not because somebody asked for it.
+        getattr(gc.collect, "__wrapped__", gc.collect)()
 
 
     @app.get("/compute")

@@ -10,6 +10,7 @@ import inspect
 import pickle
 import pkgutil
 import queue
+import select
 import shutil
 import socket
 import subprocess
@@ -20,7 +21,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from unittest import mock
 
 import pytest
@@ -28,8 +29,12 @@ import pytest
 from pytest_asyncguard.catalog import stdlib
 from pytest_asyncguard.catalog.rows import Call, inside
 from pytest_asyncguard.probes import holds
-from pytest_asyncguard.probes.calls import CallProbe, wrap
+from pytest_asyncguard.probes.calls import CallProbe, report_running, wrap
+from pytest_asyncguard.probes.inbox import Inbox, Limits
 from pytest_asyncguard.probes.patching import ImportWatch
+from pytest_asyncguard.probes.requests import drive
+
+MS = 1_000_000
 
 if TYPE_CHECKING:
     from tests.unit.conftest import FakeClock, Watched
@@ -644,3 +649,77 @@ def test_a_warning_is_about_who_called_it(guard_installed: Watched) -> None:
     assert here() == __file__
     assert on_loop(guard_installed, here) == __file__
     assert guard_installed.names() == ["app.old"]
+
+
+# --- calls that a test does not wait for ---------------------------------------------------------
+
+
+class Unanswered:
+    """A request that blocks in a thread of its own until it is told to go on."""
+
+    def __init__(self, watched: Watched) -> None:
+        self.request = watched.request()
+        self.ours, self.theirs = socket.socketpair()
+        self.thread = threading.Thread(target=self._serve)
+
+    def _serve(self) -> None:
+        async def app() -> None:
+            select.select([self.ours], [], [])
+
+        async def main() -> None:
+            await drive(app(), self.request)
+
+        asyncio.run(main())
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        while getattr(holds.open_holds.get(self.thread.ident or 0), "call", None) is None:
+            time.sleep(0.001)
+        return self
+
+    def answer(self) -> None:
+        self.theirs.close()
+        self.thread.join()
+        self.ours.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.answer()
+
+
+def test_a_call_that_has_not_returned_is_told_of(guard_installed: Watched) -> None:
+    """A test that does not wait for the answer has been blocked for all the same."""
+    with Unanswered(guard_installed):
+        assert guard_installed.names() == []
+        report_running(guard_installed.inbox)
+        (call,) = guard_installed.calls()
+        assert (call.row.name, call.timed, call.spawned) == ("select.select", False, False)
+        assert getattr(call.stack[0], "co_name", None) == "app"
+
+
+def test_a_call_is_told_of_once(guard_installed: Watched) -> None:
+    """Neither again at the end of the next test, nor when it returns."""
+    with Unanswered(guard_installed):
+        report_running(guard_installed.inbox)
+        report_running(guard_installed.inbox)
+    assert [call.count for call in guard_installed.calls()] == [1]
+
+
+def test_what_is_told_already_is_no_stall(
+    guard_installed: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of the hold is judged by itself, in whichever test it ends."""
+    monkeypatch.setattr(guard_installed.inbox, "limits", Limits(MS))
+    with Unanswered(guard_installed) as unanswered:
+        report_running(guard_installed.inbox)
+        took = holds.sources.wall() + 20 * MS
+        while holds.sources.wall() < took:
+            time.sleep(0.001)
+    assert sum(stall.asleep_ns for stall in unanswered.request.stalls) < 20 * MS
+
+
+def test_a_call_of_another_run_is_left_to_that(guard_installed: Watched) -> None:
+    """A run of pytest may be within another one."""
+    with Unanswered(guard_installed):
+        report_running(Inbox(100 * MS, lambda: None, lambda part, error: None))
+        assert guard_installed.names() == []
+    assert guard_installed.names() == ["select.select"]

@@ -20,6 +20,7 @@ from pytest_asyncguard.probes import clock, holds
 from pytest_asyncguard.probes.clock import (
     MISSED_NS,
     SHARED_NS,
+    YOUNG_NS,
     Collections,
     Files,
     Heartbeat,
@@ -30,7 +31,7 @@ from pytest_asyncguard.probes.clock import (
 )
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import FakeClock
+    from tests.unit.conftest import FakeClock, Watched
 
 MS = 1_000_000
 CLOCKS = (
@@ -258,6 +259,33 @@ def test_the_longest_full_collection_is_excused(
     assert collections_on.excused(threading.get_ident(), opened) == 900 * MS
 
 
+def test_a_collection_that_was_asked_for_is_not_excused(
+    collections_on: Collections, fake_clock: FakeClock
+) -> None:
+    """Who calls ``gc.collect`` during a request has made it wait for that."""
+    opened = fake_clock.wall
+
+    def collecting(generation: int) -> int:
+        collect(collections_on, fake_clock, 900, generation)
+        return 3
+
+    assert collections_on.asking(collecting)(2) == 3
+    assert collections_on.excused(threading.get_ident(), opened) == 0
+    assert collections_on.elsewhere(0, opened) == 900 * MS
+    collect(collections_on, fake_clock, 200)
+    assert collections_on.excused(threading.get_ident(), opened) == 200 * MS
+
+
+def test_the_collector_is_as_it_was_afterwards() -> None:
+    """Its function is patched as long as the guard is there."""
+    before = gc.collect, list(gc.callbacks)
+    collections = Collections(holds.sources)
+    collections.install()
+    assert gc.collect is not before[0]
+    collections.uninstall()
+    assert (gc.collect, list(gc.callbacks)) == before
+
+
 def test_a_young_collection_is_not_excused(
     collections_on: Collections, fake_clock: FakeClock
 ) -> None:
@@ -300,11 +328,11 @@ def test_collections_are_heard_of_until_uninstalled() -> None:
     collections = Collections(Sources())
     collections.install()
     gc.collect()
-    assert collections.excused(threading.get_ident(), 0) > 0
+    assert collections.elsewhere(0, 0) > 0
     collections.uninstall()
     collections.uninstall()
     assert gc.callbacks == before
-    assert collections.excused(threading.get_ident(), 0) == 0
+    assert collections.elsewhere(0, 0) == 0
 
 
 # --- the heartbeat of the sampler --------------------------------------------------------------
@@ -503,14 +531,17 @@ def open_schedstats() -> list[str]:
 def test_a_clock_that_is_gone_has_no_open_file() -> None:
     """It gives its descriptor back when nobody refers to it any more."""
     before = open_schedstats()
-    thread_clock = ThreadClock(Sources(), Collections(Sources()))
+    thread_clock = ThreadClock(Sources(), Collections(Sources()), age=0)
+    assert open_schedstats() == before  # most threads of a TestClient's never need it
+    thread_clock.refresh()
+    thread_clock.refresh()
     assert len(open_schedstats()) == len(before) + 1
     del thread_clock
     assert open_schedstats() == before
 
 
 def use_the_clock() -> None:
-    holds._this_thread.clock.read()
+    holds._this_thread.clock.refresh()
 
 
 @linux_only
@@ -539,6 +570,37 @@ def test_the_system_counts_how_often_a_thread_was_given_a_processor() -> None:
     finally:
         os.close(queue)
     assert sources.scheduled(None) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("age", "queued"),
+    [(3 * MS, 2 * MS), (MS // 2, 0), (YOUNG_NS, YOUNG_NS - MS), (YOUNG_NS + 1, 90 * MS)],
+    ids=["young", "only computed", "just young", "no longer young"],
+)
+def test_a_young_thread_waited_for_a_processor_where_it_did_not_compute(
+    fake_clock: FakeClock, age: int, queued: int
+) -> None:
+    """That is as good as the system's own word for it, which it takes long to get."""
+    fake_clock.cpu, fake_clock.queued = MS, 90 * MS
+    before = fake_clock.readings
+    thread_clock = ThreadClock(holds.sources, holds.collections, age=age)
+    assert thread_clock.last.queued == queued
+    fake_clock.queue(300 * MS)
+    assert thread_clock.refresh().queued == 390 * MS
+    assert fake_clock.readings == before + 2
+
+
+def test_the_age_of_a_thread_is_known_from_its_start(guard_installed: Watched) -> None:
+    """Where that was seen: not of the main thread, nor of one that Python did not start."""
+    ages: list[int | None] = []
+    before = holds.sources.wall()
+    thread = threading.Thread(target=lambda: ages.append(holds.births.age()))
+    thread.start()
+    thread.join()
+    [age] = ages
+    assert age is not None
+    assert 0 <= age <= holds.sources.wall() - before
+    assert holds.births.age() is None
 
 
 @linux_only

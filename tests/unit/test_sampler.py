@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -380,3 +381,18 @@ def test_an_error_in_the_thread_switches_the_sampler_off(
     assert warned == ["sampler failed and is switched off: ZeroDivisionError: by zero"]
     assert (state.active, state.reason) == (False, "ZeroDivisionError: by zero")
     assert not any(thread.name == "asyncguard-sampler" for thread in threading.enumerate())
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="nobody tells of a thread's mask")
+def test_no_signal_ends_up_in_the_thread(running: Sampler) -> None:
+    """An app that blocks a signal to wait for it is killed by one that another thread takes."""
+    thread = running._thread
+    assert thread is not None
+    assert until(lambda: blocked(thread, signal.SIGUSR1))
+
+
+def blocked(thread: threading.Thread, number: int) -> bool:
+    """Whether ``thread`` has ``number`` blocked."""
+    status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
+    (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:"))
+    return bool(int(mask, 16) >> (number - 1) & 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import functools
+import socket
 import sys
 import threading
 import time
@@ -105,6 +106,38 @@ async def a_timer_at_a_time() -> None:
     await done.wait()
 
 
+async def a_file_that_can_be_read() -> None:
+    ours, theirs = socket.socketpair()
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+
+    def readable(one: socket.socket) -> None:
+        loop.remove_reader(one)
+        block()
+        done.set()
+
+    theirs.close()
+    loop.add_reader(ours, readable, ours)
+    await done.wait()
+    ours.close()
+
+
+async def a_file_that_can_be_written() -> None:
+    ours, theirs = socket.socketpair()
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+
+    def writable() -> None:
+        loop.remove_writer(ours)
+        block()
+        done.set()
+
+    loop.add_writer(ours, writable)
+    await done.wait()
+    ours.close()
+    theirs.close()
+
+
 async def a_gathering() -> None:
     await asyncio.gather(block_in_task(), asyncio.sleep(0))
 
@@ -176,6 +209,8 @@ ON_ASYNCIO = (
     a_callback_from_a_thread,
     a_timer,
     a_timer_at_a_time,
+    a_file_that_can_be_read,
+    a_file_that_can_be_written,
     a_gathering,
     a_group,
     a_shielded_task,

@@ -9,12 +9,19 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from starlette import testclient
 
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.patching import ImportWatch
-from pytest_asyncguard.probes.transports import TransportProbe, entry, handling, through
+from pytest_asyncguard.probes.transports import (
+    TransportProbe,
+    entry,
+    handling,
+    loading,
+    through,
+)
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -77,6 +84,43 @@ def test_an_app_that_is_watched_itself_needs_no_copy(inbox_open: Any) -> None:
     assert through(transport) is transport
 
 
+def test_an_app_with_a_call_of_its_own_is_watched_around_it(inbox_open: Any) -> None:
+    """What a subclass does before the framework's ``__call__`` is a part of the request, too."""
+
+    class App(FastAPI):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await app(scope, receive, send)
+
+    copied = through(httpx.ASGITransport(app=App()))
+    assert call(copied.app, {"type": "http", "method": "GET", "path": "/"})["held"]
+
+
+@pytest.mark.parametrize("proxied", [True, False])
+def test_what_a_server_calls_is_watched(inbox_open: Any, proxied: bool) -> None:
+    """A server is given the app once, and calls it for every request."""
+    config = uvicorn.Config(app, proxy_headers=proxied)
+    loading(uvicorn.Config.load)(config)
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    scope["client"] = None
+    assert call(config.loaded_app, scope)["held"]
+    assert len(inbox_open.inbox.requests) == 1
+
+
+def test_an_app_that_is_watched_itself_is_served_as_it_is(inbox_open: Any) -> None:
+    """Also where the server has put middleware of its own around it."""
+    config, same = uvicorn.Config(FastAPI()), uvicorn.Config(FastAPI())
+    loading(uvicorn.Config.load)(config)
+    same.load()
+    assert type(config.loaded_app) is type(same.loaded_app)
+
+
+def test_a_server_that_cannot_be_told_is_loaded(inbox_open: Any) -> None:
+    """The part that failed is named."""
+    loading(lambda self: None)(SimpleNamespace())
+    assert [part for part, _ in inbox_open.failures] == [TransportProbe.name]
+    inbox_open.failures.clear()
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_where_nothing_is_watched_a_transport_is_left_alone(inbox_open: Any, enabled: bool) -> None:
     """The guard may be off for a test."""
@@ -111,6 +155,7 @@ def test_nothing_of_it_stays() -> None:
     classes: list[tuple[Any, str]] = [
         (httpx.ASGITransport, "handle_async_request"),
         (testclient._TestClientTransport, "handle_request"),
+        (uvicorn.Config, "load"),
     ]
     before = [vars(cls)[name] for cls, name in classes]
     probe = TransportProbe(ImportWatch())
