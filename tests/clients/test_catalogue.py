@@ -50,6 +50,7 @@ NOWHERE = {
     "pyodbc": "it needs a library of the system",
     "nntplib": "Python 3.13 has it no more",
     "telnetlib": "Python 3.13 has it no more",
+    "niquests": "it puts another urllib3 in the place of the one that others need",
 }
 """What even CI does not have, and why."""
 
