@@ -29,7 +29,6 @@ from pytest_asyncguard.options import Settings
 from pytest_asyncguard.origin import Origins
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.audit import AuditProbe
-from pytest_asyncguard.probes.births import BirthProbe
 from pytest_asyncguard.probes.calls import CallProbe, NamedCalls, report_running, unalias
 from pytest_asyncguard.probes.doubles import DoubleProbe
 from pytest_asyncguard.probes.endpoints import EndpointProbe
@@ -75,7 +74,6 @@ class Installation:
             SqlalchemyProbe(self.watch),
             *((DoubleProbe(clients.CLIENTS, self.watch),) if doubles else ()),
             AuditProbe(stdlib.AUDIT),
-            BirthProbe(holds.births),
             RequestProbe(self.watch),
             TransportProbe(self.watch),
             EndpointProbe(self.watch),

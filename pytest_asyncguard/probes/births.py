@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from _thread import get_ident
-from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 from pytest_asyncguard.probes.clock import Sources
-from pytest_asyncguard.probes.patching import Patcher
 
 
 class Births:
@@ -29,37 +26,3 @@ class Births:
         thread = getattr(threading, "_active", {}).get(get_ident())
         born = self._at.get(thread) if thread is not None else None
         return self._sources.wall() - born if born is not None else None
-
-    def watched(
-        self, original: Callable[[threading.Thread], None]
-    ) -> Callable[[threading.Thread], None]:
-        """``Thread.start``, with the moment noted."""
-
-        @functools.wraps(original)
-        def start(thread: threading.Thread) -> None:
-            __tracebackhide__ = True
-            self.note(thread)
-            original(thread)
-
-        return start
-
-
-class BirthProbe:
-    """Notes when threads are started."""
-
-    name = "births"
-
-    def __init__(self, births: Births) -> None:
-        self._births = births
-        self._patcher = Patcher()
-
-    def unavailable(self) -> str | None:
-        return None
-
-    def install(self) -> None:
-        self._patcher.replace(
-            threading.Thread, "start", self._births.watched(threading.Thread.start)
-        )
-
-    def uninstall(self) -> None:
-        self._patcher.restore()

@@ -21,7 +21,7 @@ from pytest_asyncguard.catalog.rows import Call, always, inside
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.holds import ActiveCall, Hold, open_holds
 from pytest_asyncguard.probes.inbox import FOLD_AT, Inbox, RawCall
-from pytest_asyncguard.probes.patching import ImportWatch, Patcher
+from pytest_asyncguard.probes.patching import ImportProbe, ImportWatch
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -303,7 +303,7 @@ def unalias() -> None:
     _wrappers.clear()
 
 
-class NamedCalls:
+class NamedCalls(ImportProbe):
     """Callables that the user named by their dotted names.
 
     Where the module ends and the attribute begins is known once modules are there.
@@ -312,13 +312,9 @@ class NamedCalls:
     name = "named-calls"
 
     def __init__(self, rows: Iterable[Call], watch: ImportWatch) -> None:
+        super().__init__(watch)
         self._rows = tuple(rows)
-        self._watch = watch
-        self._patcher = Patcher()
         self._wrapped: set[str] = set()
-
-    def unavailable(self) -> str | None:
-        return None
 
     def install(self) -> None:
         for row in self._rows:
@@ -344,11 +340,8 @@ class NamedCalls:
             self._wrapped.add(row.target)
             self._patcher.replace(owner, path[-1], wrap(original, row, method=len(path) > 1))
 
-    def uninstall(self) -> None:
-        self._patcher.restore()
 
-
-class CallProbe:
+class CallProbe(ImportProbe):
     """Wraps the callables of a table of rows, each once its module has been imported."""
 
     def __init__(
@@ -358,15 +351,11 @@ class CallProbe:
         watch: ImportWatch,
         missing: Callable[[str], None],
     ) -> None:
+        super().__init__(watch)
         self.name = name
         self._rows = tuple(rows)
-        self._watch = watch
         self._missing = missing
-        self._patcher = Patcher()
         self._made: dict[tuple[int, int], Any] = {}
-
-    def unavailable(self) -> str | None:
-        return None
 
     def install(self) -> None:
         by_module: dict[str, list[tuple[str, Call, str]]] = {}
@@ -409,5 +398,5 @@ class CallProbe:
         self._patcher.replace(owner, name, wrapper)
 
     def uninstall(self) -> None:
-        self._patcher.restore()
+        super().uninstall()
         self._made.clear()

@@ -23,25 +23,21 @@ from pytest_asyncguard.probes import holds, injected, stdin
 from pytest_asyncguard.probes.calls import on_loop
 from pytest_asyncguard.probes.cast import Cast, is_async
 from pytest_asyncguard.probes.holds import open_holds
-from pytest_asyncguard.probes.patching import ImportWatch, Patcher
+from pytest_asyncguard.probes.patching import ImportProbe, ImportWatch
 from pytest_asyncguard.probes.roles import Roles, original_of
 
 
-class DoubleProbe:
+class DoubleProbe(ImportProbe):
     """Learns of doubles as they are put in place, and of their calls."""
 
     name = "doubles"
 
     def __init__(self, clients: Iterable[Client], watch: ImportWatch) -> None:
+        super().__init__(watch)
         self._roles = Roles((*stdlib.CALLS, *CALLS, stdlib.SQL_CONNECT), clients)
         self._cast = Cast(self._roles)
-        self._watch = watch
-        self._patcher = Patcher()
         self._absent: object = None
         """What pytest keeps in the place of what an owner did not have in its own dict."""
-
-    def unavailable(self) -> str | None:
-        return None
 
     def install(self) -> None:
         for module in sorted(self._roles.modules()):
@@ -52,7 +48,7 @@ class DoubleProbe:
         self._watch.when_imported(injected.HOME, self._patch_fastapi)
 
     def uninstall(self) -> None:
-        self._patcher.restore()
+        super().uninstall()
         self._cast.clear()
 
     def _patch_mock(self, module: ModuleType) -> None:

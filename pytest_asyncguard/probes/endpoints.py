@@ -21,7 +21,7 @@ from pytest_asyncguard._compat import errors_of
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.holds import current_request
 from pytest_asyncguard.probes.inbox import WatchedRequest
-from pytest_asyncguard.probes.patching import ImportWatch, Patcher
+from pytest_asyncguard.probes.patching import ImportProbe
 
 SOLVER: Final = ("fastapi.routing", "solve_dependencies")
 RUNNER: Final = "run_endpoint_function"
@@ -120,17 +120,10 @@ def _timed(request: WatchedRequest, func: Callable[..., Any], *args: Any, **kwar
         holds.end_stretch(request, stretch)
 
 
-class EndpointProbe:
+class EndpointProbe(ImportProbe):
     """Watches FastAPI on its way to an endpoint, and what is run in worker threads for it."""
 
     name = "endpoints"
-
-    def __init__(self, watch: ImportWatch) -> None:
-        self._watch = watch
-        self._patcher = Patcher()
-
-    def unavailable(self) -> str | None:
-        return None
 
     def install(self) -> None:
         self._watch.when_imported(SOLVER[0], self._patch_solver)
@@ -148,4 +141,4 @@ class EndpointProbe:
 
     def uninstall(self) -> None:
         WatchedRequest.solved = True
-        self._patcher.restore()
+        super().uninstall()

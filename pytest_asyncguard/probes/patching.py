@@ -117,3 +117,27 @@ class _Loader(importlib.abc.Loader):
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
         self._watch.imported(module)
+
+
+class PatchingProbe:
+    """A probe that replaces attributes, and gives them back."""
+
+    name: str
+
+    def __init__(self) -> None:
+        self._patcher = Patcher()
+
+    def unavailable(self) -> str | None:
+        """It can do without what it does not find."""
+        return None
+
+    def uninstall(self) -> None:
+        self._patcher.restore()
+
+
+class ImportProbe(PatchingProbe):
+    """One that waits for modules to be imported."""
+
+    def __init__(self, watch: ImportWatch) -> None:
+        super().__init__()
+        self._watch = watch

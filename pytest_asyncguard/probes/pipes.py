@@ -18,7 +18,7 @@ from pytest_asyncguard.catalog.rows import Call
 from pytest_asyncguard.catalog.stdlib import CHILD_READS, CHILD_WRITES
 from pytest_asyncguard.probes.calls import on_loop, unseen
 from pytest_asyncguard.probes.holds import open_holds
-from pytest_asyncguard.probes.patching import ImportWatch, Patcher
+from pytest_asyncguard.probes.patching import ImportProbe
 
 _STREAMS: Final = (("stdin", CHILD_WRITES), ("stdout", CHILD_READS), ("stderr", CHILD_READS))
 
@@ -55,17 +55,10 @@ def _method(raw: Any, name: str, row: Call, child: Any) -> Any:
     return method
 
 
-class PipeProbe:
+class PipeProbe(ImportProbe):
     """Watches the pipes that ``subprocess.Popen`` opens."""
 
     name = "pipes"
-
-    def __init__(self, watch: ImportWatch) -> None:
-        self._watch = watch
-        self._patcher = Patcher()
-
-    def unavailable(self) -> str | None:
-        return None
 
     def install(self) -> None:
         self._watch.when_imported("subprocess", self._patch)
@@ -83,6 +76,3 @@ class PipeProbe:
                     watch(stream, rows, self)
 
         self._patcher.replace(module.Popen, "__init__", init)
-
-    def uninstall(self) -> None:
-        self._patcher.restore()

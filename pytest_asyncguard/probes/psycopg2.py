@@ -12,7 +12,7 @@ from typing import Any, Final
 from pytest_asyncguard.catalog.clients.databases import PSYCOPG2_CONNECTION, PSYCOPG2_CURSOR
 from pytest_asyncguard.catalog.rows import Call
 from pytest_asyncguard.probes.calls import wrap
-from pytest_asyncguard.probes.patching import ImportWatch, Patcher
+from pytest_asyncguard.probes.patching import ImportProbe
 
 _ASYNC: Final = ("async", "async_")
 
@@ -25,17 +25,10 @@ def _subclass(base: Any, rows: tuple[Call, ...], **members: Any) -> Any:
     return type(base.__name__, (base,), {"__module__": base.__module__, **members})
 
 
-class Psycopg2Probe:
+class Psycopg2Probe(ImportProbe):
     """Lets psycopg2 make connections and cursors that are watched."""
 
     name = "psycopg2"
-
-    def __init__(self, watch: ImportWatch) -> None:
-        self._watch = watch
-        self._patcher = Patcher()
-
-    def unavailable(self) -> str | None:
-        return None
 
     def install(self) -> None:
         self._watch.when_imported("psycopg2", self._patch)
@@ -60,6 +53,3 @@ class Psycopg2Probe:
             return original(dsn, connection_factory=connection_factory, **kwargs)
 
         self._patcher.replace(module, "_connect", _connect)
-
-    def uninstall(self) -> None:
-        self._patcher.restore()

@@ -6,20 +6,13 @@ from types import ModuleType
 
 from pytest_asyncguard.catalog.stdlib import SIMPLE_QUEUE_GET
 from pytest_asyncguard.probes.calls import wrap
-from pytest_asyncguard.probes.patching import ImportWatch, Patcher
+from pytest_asyncguard.probes.patching import ImportProbe
 
 
-class QueueProbe:
+class QueueProbe(ImportProbe):
     """Puts a class whose ``get`` is watched in the place of ``queue.SimpleQueue``."""
 
     name = "queues"
-
-    def __init__(self, watch: ImportWatch) -> None:
-        self._watch = watch
-        self._patcher = Patcher()
-
-    def unavailable(self) -> str | None:
-        return None
 
     def install(self) -> None:
         self._watch.when_imported("queue", self._patch)
@@ -37,6 +30,3 @@ class QueueProbe:
             },
         )
         self._patcher.replace(module, "SimpleQueue", watched)
-
-    def uninstall(self) -> None:
-        self._patcher.restore()

@@ -19,7 +19,7 @@ from typing import Any
 from pytest_asyncguard.probes import holds, stacks
 from pytest_asyncguard.probes.holds import Hold, current_request
 from pytest_asyncguard.probes.inbox import DIGEST_AT, Scope, WatchedRequest
-from pytest_asyncguard.probes.patching import ImportWatch, Patcher
+from pytest_asyncguard.probes.patching import ImportProbe
 
 ASGIApp = Callable[[Any, Scope, Any, Any], Coroutine[Any, Any, None]]
 
@@ -135,17 +135,10 @@ def _loop_kind() -> str:
     return kind
 
 
-class RequestProbe:
+class RequestProbe(ImportProbe):
     """Watches every app whose class is one of ``ENTRIES``, or a subclass of one."""
 
     name = "requests"
-
-    def __init__(self, watch: ImportWatch) -> None:
-        self._watch = watch
-        self._patcher = Patcher()
-
-    def unavailable(self) -> str | None:
-        return None
 
     def install(self) -> None:
         for module, name in ENTRIES:
@@ -154,6 +147,3 @@ class RequestProbe:
     def _patch(self, name: str, module: ModuleType) -> None:
         cls = getattr(module, name)
         self._patcher.replace(cls, "__call__", watched(cls.__call__))
-
-    def uninstall(self) -> None:
-        self._patcher.restore()

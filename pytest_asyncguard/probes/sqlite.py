@@ -16,7 +16,7 @@ from pytest_asyncguard.catalog.rows import Call
 from pytest_asyncguard.catalog.stdlib import SQL_BACKUP, SQL_CONNECT, SQL_STATEMENT, masked
 from pytest_asyncguard.probes.calls import WatchedBuiltin, report, wrap
 from pytest_asyncguard.probes.holds import open_holds
-from pytest_asyncguard.probes.patching import ImportWatch, Patcher
+from pytest_asyncguard.probes.patching import ImportProbe, ImportWatch
 
 
 def on_statement(sql: str) -> None:
@@ -64,18 +64,14 @@ class WatchedConnect(WatchedBuiltin):
         return connection
 
 
-class SqliteProbe:
+class SqliteProbe(ImportProbe):
     """Traces the connections that ``sqlite3.connect`` makes."""
 
     name = "sqlite"
 
     def __init__(self, watch: ImportWatch) -> None:
-        self._watch = watch
-        self._patcher = Patcher()
+        super().__init__(watch)
         self._wrapper: WatchedConnect | None = None
-
-    def unavailable(self) -> str | None:
-        return None
 
     def install(self) -> None:
         for target in (*SQL_CONNECT.also, SQL_CONNECT.target):
@@ -92,5 +88,5 @@ class SqliteProbe:
             self._patcher.replace(module, "connect", self._wrapper)
 
     def uninstall(self) -> None:
-        self._patcher.restore()
+        super().uninstall()
         self._wrapper = None

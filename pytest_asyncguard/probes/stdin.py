@@ -14,7 +14,7 @@ from weakref import ref
 
 from pytest_asyncguard.catalog.stdlib import BUFFER_READS, STDIN_READS
 from pytest_asyncguard.probes.calls import wrap
-from pytest_asyncguard.probes.patching import Patcher
+from pytest_asyncguard.probes.patching import PatchingProbe
 
 
 def watched(stream: Any) -> Iterator[tuple[Any, str, Any]]:
@@ -45,21 +45,12 @@ def watch(stream: Any) -> None:
         setattr(source, name, method)
 
 
-class StdinProbe:
+class StdinProbe(PatchingProbe):
     """Watches the standard input that the process has."""
 
     name = "stdin"
-
-    def __init__(self) -> None:
-        self._patcher = Patcher()
-
-    def unavailable(self) -> str | None:
-        return None
 
     def install(self) -> None:
         for stream in (sys.__stdin__, sys.stdin):
             for source, name, method in watched(stream):
                 self._patcher.replace(source, name, method)
-
-    def uninstall(self) -> None:
-        self._patcher.restore()

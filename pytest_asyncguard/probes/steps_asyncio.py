@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.holds import current_request
-from pytest_asyncguard.probes.patching import Patcher
+from pytest_asyncguard.probes.patching import PatchingProbe
 
 
 def watched(original: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -39,13 +39,10 @@ def watched(original: Callable[[Any], None]) -> Callable[[Any], None]:
     return _run
 
 
-class AsyncioSteps:
+class AsyncioSteps(PatchingProbe):
     """Watches the steps of asyncio's own loops."""
 
     name = "steps-asyncio"
-
-    def __init__(self) -> None:
-        self._patcher = Patcher()
 
     def unavailable(self) -> str | None:
         run = getattr(asyncio.events.Handle, "_run", None)
@@ -54,6 +51,3 @@ class AsyncioSteps:
     def install(self) -> None:
         handle = asyncio.events.Handle
         self._patcher.replace(handle, "_run", watched(handle._run))
-
-    def uninstall(self) -> None:
-        self._patcher.restore()

@@ -14,7 +14,7 @@ from typing import Any
 
 from pytest_asyncguard.probes import holds, stacks
 from pytest_asyncguard.probes.holds import Hold, current_request
-from pytest_asyncguard.probes.patching import ImportWatch, Patcher
+from pytest_asyncguard.probes.patching import ImportProbe, ImportWatch
 
 
 class Instrument:
@@ -51,18 +51,14 @@ def watched(original: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-class TrioSteps:
+class TrioSteps(ImportProbe):
     """Watches the steps of trio, once it has been imported."""
 
     name = "steps-trio"
 
     def __init__(self, watch: ImportWatch) -> None:
-        self._watch = watch
-        self._patcher = Patcher()
+        super().__init__(watch)
         self._originals: dict[str, Callable[..., Any]] = {}
-
-    def unavailable(self) -> str | None:
-        return None
 
     def install(self) -> None:
         self._watch.when_imported("trio._core._run", self._patch)
@@ -83,6 +79,3 @@ class TrioSteps:
                 self._patcher.replace(module, name, watched(original))
             elif getattr(found, "__wrapped__", None) is original:
                 self._patcher.adopt(module, name, original)
-
-    def uninstall(self) -> None:
-        self._patcher.restore()

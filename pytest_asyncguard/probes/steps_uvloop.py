@@ -17,7 +17,7 @@ from typing import Any
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.holds import current_request
 from pytest_asyncguard.probes.inbox import WatchedRequest
-from pytest_asyncguard.probes.patching import ImportWatch, Patcher
+from pytest_asyncguard.probes.patching import ImportProbe
 
 NAMES = (
     *(("call_soon", 0), ("call_soon_threadsafe", 0), ("call_later", 1), ("call_at", 1)),
@@ -55,17 +55,10 @@ def _run(request: WatchedRequest | None, callback: Callable[..., Any], *args: An
         holds.step(request, callback, *args)
 
 
-class UvloopSteps:
+class UvloopSteps(ImportProbe):
     """Watches the steps of uvloop, once it has been imported."""
 
     name = "steps-uvloop"
-
-    def __init__(self, watch: ImportWatch) -> None:
-        self._watch = watch
-        self._patcher = Patcher()
-
-    def unavailable(self) -> str | None:
-        return None
 
     def install(self) -> None:
         self._watch.when_imported("uvloop", self._patch)
@@ -73,6 +66,3 @@ class UvloopSteps:
     def _patch(self, module: ModuleType) -> None:
         for name, before in NAMES:
             self._patcher.replace(module.Loop, name, watched(getattr(module.Loop, name), before))
-
-    def uninstall(self) -> None:
-        self._patcher.restore()

@@ -1,5 +1,7 @@
 """Threads: what a request has others do stays its own where it comes back to the loop.
 
+When a thread is started is noted for its clock.
+
 A thread may schedule a callback or a coroutine on the loop. ``asyncio.to_thread`` and anyio take
 the context along, and so it is known whose that is; ``run_in_executor``, an executor's ``submit``
 and ``Thread.start`` do not. There the request goes along, and nothing else of the context.
@@ -15,9 +17,10 @@ from types import ModuleType
 from typing import Any
 
 from pytest_asyncguard.origin import Origins
-from pytest_asyncguard.probes.holds import current_request
+from pytest_asyncguard.probes import holds
+from pytest_asyncguard.probes.holds import births, current_request
 from pytest_asyncguard.probes.inbox import WatchedRequest
-from pytest_asyncguard.probes.patching import ImportWatch, Patcher
+from pytest_asyncguard.probes.patching import ImportProbe, ImportWatch
 
 EXECUTORS = "concurrent.futures.thread"
 
@@ -50,7 +53,7 @@ def submitting(original: Callable[..., Any]) -> Callable[..., Any]:
 def starting(
     original: Callable[[threading.Thread], None], is_own: Callable[[threading.Thread], bool]
 ) -> Callable[[threading.Thread], None]:
-    """``original``, a thread's ``start``, with the request going along where ``is_own`` says so.
+    """``original``, a thread's ``start``, noted, and with the request going along where it is own.
 
     The threads of a library's pool are started in one request, and work for all that follow.
     """
@@ -59,16 +62,15 @@ def starting(
     @functools.wraps(original)
     def start(self: threading.Thread) -> None:
         __tracebackhide__ = True
-        request = get()
-        if request is None:
-            return original(self)
         try:
-            if "run" not in vars(self) and is_own(self):
+            births.note(self)
+            if (request := get()) is not None and "run" not in vars(self) and is_own(self):
                 self.run = functools.partial(_run, request, self)  # type: ignore[method-assign]
         except Exception as error:  # noqa: BLE001 - the guard never breaks the app
-            request.inbox.failed(ThreadProbe.name, error)
+            if (inbox := holds.inbox()) is not None:
+                inbox.failed(ThreadProbe.name, error)
         try:
-            return original(self)
+            original(self)
         except BaseException:
             _forget(self)
             raise
@@ -88,19 +90,15 @@ def _forget(thread: threading.Thread) -> None:
         del vars(thread)["run"]
 
 
-class ThreadProbe:
+class ThreadProbe(ImportProbe):
     """Watches what is handed to executors, and the threads that the project starts itself."""
 
     name = "threads"
 
     def __init__(self, watch: ImportWatch) -> None:
-        self._watch = watch
-        self._patcher = Patcher()
+        super().__init__(watch)
         # Wherever the project lies, it is what is not installed.
         self._origins = Origins(os.sep)
-
-    def unavailable(self) -> str | None:
-        return None
 
     def install(self) -> None:
         start = starting(threading.Thread.start, self._is_own)
@@ -121,6 +119,3 @@ class ThreadProbe:
             run = run.func
         code = getattr(getattr(run, "__func__", run), "__code__", None)
         return code is not None and self._origins.of(code.co_filename) == "project"
-
-    def uninstall(self) -> None:
-        self._patcher.restore()

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.inbox import Scope
-from pytest_asyncguard.probes.patching import ImportWatch, Patcher
+from pytest_asyncguard.probes.patching import ImportProbe
 from pytest_asyncguard.probes.requests import begin, drive, end
 
 TRANSPORTS: Final = (
@@ -121,17 +121,10 @@ def loading(original: Callable[..., None]) -> Callable[..., None]:
     return load
 
 
-class TransportProbe:
+class TransportProbe(ImportProbe):
     """Watches whatever httpx's ASGITransport, Starlette's TestClient and uvicorn call."""
 
     name = "transports"
-
-    def __init__(self, watch: ImportWatch) -> None:
-        self._watch = watch
-        self._patcher = Patcher()
-
-    def unavailable(self) -> str | None:
-        return None
 
     def install(self) -> None:
         for module, name, method in TRANSPORTS:
@@ -147,5 +140,5 @@ class TransportProbe:
             self._patcher.replace(cls, method, by(getattr(cls, method)))
 
     def uninstall(self) -> None:
-        self._patcher.restore()
+        super().uninstall()
         _watched.clear()
