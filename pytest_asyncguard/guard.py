@@ -63,6 +63,7 @@ class Installation:
     def __init__(self, *, doubles: bool = True) -> None:
         self.watch = ImportWatch(self._import_failed)
         self.states: dict[str, ProbeState] = {}
+        doubled = DoubleProbe(clients.CLIENTS, self.watch) if doubles else None
         self.probes: tuple[Probe, ...] = (
             PipeProbe(self.watch),  # below the wrapper of Popen itself
             CallProbe("calls", stdlib.CALLS, self.watch, self._missing),
@@ -72,11 +73,11 @@ class Installation:
             StdinProbe(),
             QueueProbe(self.watch),
             SqlalchemyProbe(self.watch),
-            *((DoubleProbe(clients.CLIENTS, self.watch),) if doubles else ()),
+            *((doubled,) if doubled is not None else ()),
             AuditProbe(stdlib.AUDIT),
             RequestProbe(self.watch),
             TransportProbe(self.watch),
-            EndpointProbe(self.watch),
+            EndpointProbe(self.watch, doubled.injections if doubled is not None else None),
             ThreadProbe(self.watch),
             AsyncioSteps(),
             UvloopSteps(self.watch),
@@ -308,7 +309,7 @@ class Guard:
                 fetched.append(request)
         for request in fetched:
             self._take(request)
-        self._inbox.run.clear()
+        self._inbox.plain.clear()
         self._inbox.injected.clear()
         self._inbox.stacks.clear()
         tallies = self._inbox.tallies

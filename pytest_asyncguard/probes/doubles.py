@@ -12,17 +12,18 @@ from __future__ import annotations
 import functools
 import sys
 from _thread import get_ident
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
 from pytest_asyncguard.catalog import stdlib
 from pytest_asyncguard.catalog.clients import CALLS
 from pytest_asyncguard.catalog.clients.replaced import Client
-from pytest_asyncguard.probes import holds, injected, stdin
+from pytest_asyncguard.probes import holds, stdin
 from pytest_asyncguard.probes.calls import on_loop
 from pytest_asyncguard.probes.cast import Cast, is_async
 from pytest_asyncguard.probes.holds import open_holds
+from pytest_asyncguard.probes.injected import Injections
 from pytest_asyncguard.probes.patching import ImportProbe, ImportWatch
 from pytest_asyncguard.probes.roles import Roles, original_of
 
@@ -36,6 +37,8 @@ class DoubleProbe(ImportProbe):
         super().__init__(watch)
         self._roles = Roles((*stdlib.CALLS, *CALLS, stdlib.SQL_CONNECT), clients)
         self._cast = Cast(self._roles)
+        self.injections = Injections(self._cast, self._patcher)
+        """For whoever watches FastAPI solve dependencies."""
         self._absent: object = None
         """What pytest keeps in the place of what an owner did not have in its own dict."""
 
@@ -45,11 +48,12 @@ class DoubleProbe(ImportProbe):
         for module in ("unittest.mock", "mock.mock"):
             self._watch.when_imported(module, self._patch_mock)
         self._watch.when_imported("_pytest.monkeypatch", self._patch_monkeypatch)
-        self._watch.when_imported(injected.HOME, self._patch_fastapi)
+        self.injections.active = True
 
     def uninstall(self) -> None:
         super().uninstall()
         self._cast.clear()
+        self.injections.clear()
 
     def _patch_mock(self, module: ModuleType) -> None:
         patcher: Any = module._patch
@@ -64,9 +68,6 @@ class DoubleProbe(ImportProbe):
         self._absent = getattr(module, "NOTSET", None) or getattr(module, "notset", None)
         self._patcher.replace(cls, "setattr", self._setting(cls.setattr))
         self._patcher.replace(cls, "setitem", self._setting_item(cls.setitem))
-
-    def _patch_fastapi(self, _module: ModuleType) -> None:
-        injected.patch(self._patcher, self._cast, sys.modules)
 
     def _noting(self, owner: object, name: str, original: object) -> None:
         try:
@@ -112,7 +113,7 @@ class DoubleProbe(ImportProbe):
             __tracebackhide__ = True
             entered = original(self_)
             if holds.inbox() is not None:
-                before = self_._original
+                before = getattr(self_, "_original", None) or {}
                 self._noting_items(self_.in_dict, {name: before.get(name) for name in self_.values})
             return entered
 
@@ -133,9 +134,10 @@ class DoubleProbe(ImportProbe):
         @functools.wraps(original)
         def setitem(self_: Any, dic: Any, name: Any, value: Any) -> None:
             __tracebackhide__ = True
+            before = dic.get(name) if isinstance(dic, Mapping) else None
             original(self_, dic, name, value)
             if holds.inbox() is not None:
-                self._noting_items(dic, {name: self_._setitem[-1][2]})
+                self._noting_items(dic, {name: before})
 
         return setitem
 

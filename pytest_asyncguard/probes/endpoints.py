@@ -21,7 +21,8 @@ from pytest_asyncguard._compat import errors_of
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.holds import current_request
 from pytest_asyncguard.probes.inbox import WatchedRequest
-from pytest_asyncguard.probes.patching import ImportProbe
+from pytest_asyncguard.probes.injected import Injections
+from pytest_asyncguard.probes.patching import ImportProbe, ImportWatch
 
 SOLVER: Final = ("fastapi.routing", "solve_dependencies")
 RUNNER: Final = "run_endpoint_function"
@@ -34,16 +35,21 @@ RUNNERS: Final = (
 GENERATORS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
-def solving(original: Callable[..., Any]) -> Callable[..., Any]:
+def solving(
+    original: Callable[..., Any], injections: Injections | None = None
+) -> Callable[..., Any]:
     """``original``, which solves a request's dependencies; its success is noted where it tells."""
 
     @functools.wraps(original)
     def solve_dependencies(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
+        solving = original(*args, **kwargs)
         request = current_request.get()
-        if request is None or is_run(request):
-            return original(*args, **kwargs)
-        return solve(request, original(*args, **kwargs))
+        if request is None:
+            return solving
+        if injections is not None and injections.asks(request.inbox, kwargs):
+            solving = injections.look(solving, kwargs)
+        return solving if is_run(request) else solve(request, solving)
 
     async def solve(request: WatchedRequest, solving: Any) -> Any:
         __tracebackhide__ = True
@@ -58,7 +64,7 @@ def is_run(request: WatchedRequest) -> bool:
     """Whether FastAPI will run the endpoint by the function for all."""
     scope = request.scopes[-1]
     endpoint = scope.get("endpoint")
-    known = request.inbox.run
+    known = request.inbox.plain
     try:
         run = known.get(endpoint)
         if run is None:
@@ -125,6 +131,10 @@ class EndpointProbe(ImportProbe):
 
     name = "endpoints"
 
+    def __init__(self, watch: ImportWatch, injections: Injections | None = None) -> None:
+        super().__init__(watch)
+        self._injections = injections
+
     def install(self) -> None:
         self._watch.when_imported(SOLVER[0], self._patch_solver)
         for module, name in RUNNERS:
@@ -132,7 +142,7 @@ class EndpointProbe(ImportProbe):
 
     def _patch_solver(self, module: ModuleType) -> None:
         self._patch(RUNNER, running, module)
-        self._patch(SOLVER[1], solving, module)
+        self._patch(SOLVER[1], functools.partial(solving, injections=self._injections), module)
         # From now on a request is known to have come as far only where that is noted.
         WatchedRequest.solved = False
 

@@ -157,7 +157,7 @@ class Inbox:
         self.tallies: dict[object, list[Tally]] = {}
         """By endpoint: the same one may be reached in several ways."""
         self.loops: set[str] = set()
-        self.run: dict[object, bool] = {}
+        self.plain: dict[object, bool] = {}
         """Of endpoints: whether FastAPI runs them by its one function for all."""
         self.injected: dict[object, bool] = {}
         """Of callables with dependencies: whether a double may be passed to them."""

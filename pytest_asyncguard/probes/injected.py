@@ -3,14 +3,15 @@
 A fake of the test's own, given by ``app.dependency_overrides`` or kept in ``app.state``, is put in
 the place of nothing that was there before. What it stands for is told by the parameter for which
 it is passed, by what the dependency says it returns, or by what the object that holds it was
-written to hold. FastAPI solves the dependencies of all its callables with one function.
+written to hold. FastAPI solves the dependencies of all its callables with one function, which
+calls itself for dependencies of dependencies; there it is replaced once something may be injected.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from types import ModuleType
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from pytest_asyncguard.probes import holds
@@ -18,69 +19,92 @@ from pytest_asyncguard.probes.cast import Cast
 from pytest_asyncguard.probes.inbox import Inbox
 from pytest_asyncguard.probes.patching import Patcher
 
-HOME: Final = "fastapi.routing"
-_SOLVERS: Final = ("fastapi.routing", "fastapi.dependencies.utils")
-"""Where FastAPI looks the function up: for its routes, and for dependencies of dependencies."""
+NESTED: Final = "fastapi.dependencies.utils"
+SOLVER: Final = "solve_dependencies"
 
 
-def patch(patcher: Patcher, cast: Cast, modules: dict[str, ModuleType]) -> None:
-    """Let ``cast`` know what is injected. The modules are there: none takes ours for its own."""
-    for name in _SOLVERS:
-        module = modules[name]
-        original: Any = vars(module)["solve_dependencies"]
-        patcher.replace(module, "solve_dependencies", solving(original, cast))
+class Injections:
+    """Looks at what FastAPI passes to callables with dependencies."""
 
+    def __init__(self, cast: Cast, patcher: Patcher) -> None:
+        self._cast = cast
+        self._patcher = patcher
+        self._nested = False
+        self.active = False
+        """Whether doubles are watched."""
 
-def solving(original: Callable[..., Any], cast: Cast) -> Callable[..., Any]:
-    """``original``, which solves the dependencies of a callable, with what it found looked at.
+    def clear(self) -> None:
+        self.active = self._nested = False
 
-    It is no coroutine function itself: where nothing is to be looked at it costs a call.
-    """
-
-    @functools.wraps(original)
-    def solve_dependencies(*args: Any, **kwargs: Any) -> Any:
-        __tracebackhide__ = True
-        solved = original(*args, **kwargs)
-        dependant = kwargs.get("dependant")
-        if not getattr(dependant, "dependencies", None) or (inbox := holds.inbox()) is None:
-            return solved
-        app = kwargs.get("dependency_overrides_provider")
-        overrides = getattr(app, "dependency_overrides", None)
+    def asks(self, inbox: Inbox, solver: Mapping[str, Any]) -> bool:
+        """Whether a double may be among what is solved by a call with these keywords."""
+        dependant = solver.get("dependant")
+        if not self.active or not getattr(dependant, "dependencies", None):
+            return False
         try:
-            if not overrides and not _expects(inbox, dependant, cast):
-                return solved
+            if not _overrides(solver) and not self._expects(inbox, dependant):
+                return False
+            self._look_below()
         except Exception as error:  # noqa: BLE001 - the guard never breaks the app
-            _failed(error)
-            return solved
-        return look(solved, dependant, overrides or {})
+            inbox.failed("doubles", error)
+            return False
+        return True
 
-    async def look(solving: Any, dependant: Any, overrides: Any) -> Any:
+    async def look(self, solving: Any, solver: Mapping[str, Any]) -> Any:
+        """Await what is being solved, and know the doubles in it."""
         __tracebackhide__ = True
         solved = await solving
+        overrides = _overrides(solver)
         try:
             # It is an object, and in old releases a tuple.
             values = solved[0] if isinstance(solved, tuple) else solved.values
+            dependant = solver["dependant"]
             for dependency in dependant.dependencies:
                 if (value := values.get(dependency.name)) is not None:
-                    cast.injected(dependant, dependency, value, dependency.call in overrides)
+                    overridden = dependency.call in overrides
+                    self._cast.injected(dependant, dependency, value, overridden)
         except Exception as error:  # noqa: BLE001 - the guard never breaks the app
-            _failed(error)
+            if (inbox := holds.inbox()) is not None:
+                inbox.failed("doubles", error)
         return solved
 
-    return solve_dependencies
+    def _expects(self, inbox: Inbox, dependant: Any) -> bool:
+        """Whether a client is asked for, here or further down; looked up once in each test."""
+        try:
+            expects = inbox.injected.get(dependant.call)
+        except TypeError:  # a callable that cannot be hashed
+            return self._asks_for_a_client(dependant)
+        if expects is None:
+            expects = inbox.injected[dependant.call] = self._asks_for_a_client(dependant)
+        return expects
+
+    def _asks_for_a_client(self, dependant: Any) -> bool:
+        return self._cast.expects(dependant) or any(
+            map(self._asks_for_a_client, dependant.dependencies)
+        )
+
+    def _look_below(self) -> None:
+        if not self._nested:
+            self._nested = True
+            module = sys.modules[NESTED]
+            self._patcher.replace(module, SOLVER, self._below(vars(module)[SOLVER]))
+
+    def _below(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """``original``, which solves the dependencies of a dependency."""
+
+        @functools.wraps(original)
+        def solve_dependencies(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            solving = original(*args, **kwargs)
+            inbox = holds.inbox()
+            if inbox is not None and self.asks(inbox, kwargs):
+                return self.look(solving, kwargs)
+            return solving
+
+        return solve_dependencies
 
 
-def _expects(inbox: Inbox, dependant: Any, cast: Cast) -> bool:
-    """Whether something in the place of a client may be passed; looked up once in each test."""
-    try:
-        expects = inbox.injected.get(dependant.call)
-    except TypeError:  # a callable that cannot be hashed
-        return cast.expects(dependant)
-    if expects is None:
-        expects = inbox.injected[dependant.call] = cast.expects(dependant)
-    return expects
-
-
-def _failed(error: Exception) -> None:
-    if (inbox := holds.inbox()) is not None:
-        inbox.failed("doubles", error)
+def _overrides(solver: Mapping[str, Any]) -> Mapping[Any, Any]:
+    """What the app has other callables for."""
+    app = solver.get("dependency_overrides_provider")
+    return getattr(app, "dependency_overrides", None) or {}
