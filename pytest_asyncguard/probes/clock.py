@@ -133,9 +133,12 @@ class Sources:
         except (ImportError, AttributeError):  # Windows; macOS has no figures by thread
             pass
 
-    def wakeups(self) -> int:
-        """How often this thread gave up the processor to wait."""
-        return int(self._usage(self._who).ru_nvcsw) if self._usage else 0
+    def switches(self) -> tuple[int, int]:
+        """How often this thread gave up the processor to wait, and how often it lost it in all."""
+        if self._usage is None:
+            return 0, 0
+        usage = self._usage(self._who)
+        return usage.ru_nvcsw, usage.ru_nvcsw + usage.ru_nivcsw
 
     def open_queue(self) -> int | None:
         """A file descriptor for this thread's time spent runnable but not running."""
@@ -332,6 +335,7 @@ class ThreadClock:
         "_heartbeat",
         "_opened",
         "_sources",
+        "_switches",
         "last",
         "native",
         "read_at",
@@ -352,37 +356,38 @@ class ThreadClock:
         self.native = get_native_id()
         self._fd: int | None = None
         self._opened = False
+        self._switches = 0
         self.read_at = 0
         """When ``last`` was read."""
-        if age is None or age > YOUNG_NS:
-            self.last = self.refresh()
-        else:
-            first = self.read()
-            self.last = first._replace(queued=max(0, age - first.cpu))
-            self.read_at = first.wall
-
-    def read(self) -> Reading:
-        sources = self._sources
-        # On the way out of a system call that reads a CPU clock a thread may be put aside: so the
-        # clocks that go on meanwhile are read after those.
-        cpu = sources.thread()
-        others = sources.process() - cpu
-        wakeups = sources.wakeups()
-        wall = sources.wall()
-        # Reading the file gives up the GIL, so it comes last: what it takes to get that back is
-        # then after this moment on every clock, the queue's among them.
-        return Reading(wall, cpu, sources.queued(self._fd), others, wakeups)
+        self.last = self.refresh(age if age is not None and age <= YOUNG_NS else None)
 
     def begin(self, now: int, stale: int = SHARED_NS) -> Reading:
         """A reading that is as good as one taken ``now``: no older than ``stale``."""
         return self.last if now - self.read_at <= stale else self.refresh()
 
-    def refresh(self) -> Reading:
-        if not self._opened:
-            self._opened = True
-            self._fd = self._sources.open_queue()
-        self.last = last = self.read()
-        self.read_at = last.wall
+    def refresh(self, age: int | None = None) -> Reading:
+        """Read the clocks; ``age`` is that of a young thread at its first reading."""
+        sources = self._sources
+        # On the way out of a system call that reads a CPU clock a thread may be put aside: so the
+        # clocks that go on meanwhile are read after those.
+        cpu = sources.thread()
+        others = sources.process() - cpu
+        wakeups, switches = sources.switches()
+        wall = sources.wall()
+        if age is not None:
+            queued = max(0, age - cpu)
+        elif 0 < switches == self._switches:
+            queued = self.last.queued  # who did not lose the processor did not wait for one
+        else:
+            # Reading the file may give up the GIL, so it comes last: what it takes to get that
+            # back is then after this moment on every clock, the queue's among them.
+            if not self._opened:
+                self._opened = True
+                self._fd = sources.open_queue()
+            queued = sources.queued(self._fd)
+        self._switches = switches
+        self.last = last = Reading(wall, cpu, queued, others, wakeups)
+        self.read_at = wall
         return last
 
     def end(

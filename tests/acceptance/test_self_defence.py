@@ -146,7 +146,7 @@ BROKEN = {
     f"{PROBES}.requests:WatchedRequest": "requests",
     f"{PROBES}.holds:Hold.__init__": "holds",
     f"{PROBES}.holds:RawStall": "holds",
-    f"{PROBES}.clock:ThreadClock.read": "holds",
+    f"{PROBES}.clock:ThreadClock.refresh": "holds",
     f"{PROBES}.stacks:Reader.read": "stacks",
     "pytest_asyncguard.decide:Decider.judge": "decide",
     "pytest_asyncguard.attribute:Attributor.attribute": "attribute",

@@ -294,7 +294,7 @@ class FakeClock:
             ("wall", lambda: self.wall),
             ("thread", lambda: self.cpu),
             ("process", lambda: self.cpu + self.others),
-            ("wakeups", lambda: self.wakeups),
+            ("switches", lambda: (self.wakeups, self.slices)),
             ("open_queue", lambda: None),
             ("queued", self._queued),
             ("scheduled", lambda fd: (self.queued, self.slices)),
