@@ -144,11 +144,11 @@ class EndpointProbe(ImportProbe):
         self._patch(RUNNER, running, module)
         self._patch(SOLVER[1], functools.partial(solving, injections=self._injections), module)
         # From now on a request is known to have come as far only where that is noted.
-        WatchedRequest.solved = False
+        WatchedRequest.solving_watched = True
 
     def _patch(self, name: str, by: Callable[..., Any], module: ModuleType) -> None:
         self._patcher.replace(module, name, by(getattr(module, name)))
 
     def uninstall(self) -> None:
-        WatchedRequest.solved = True
+        WatchedRequest.solving_watched = False
         super().uninstall()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from _thread import get_ident
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from copy import copy
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from pytest_asyncguard.probes.clock import SHARED_NS
 from pytest_asyncguard.probes.stacks import RawStack, StackMemory, identity
@@ -229,17 +229,25 @@ def context_of(scope: Scope) -> object:
 class WatchedRequest:
     """An ASGI request, websocket connection or lifespan that is being watched."""
 
-    # Class attributes, for most requests never need one of their own.
-    calls: Sequence[RawCall] = ()
-    stalls: Sequence[RawStall] = ()
-    held_ns = 0
-    held_max_ns = 0
-    thread_ns = 0
-    counted = False
-    exercised = False
-    done = False
-    solved = True
-    """Whether its dependencies are solved: False until they are, where that is watched."""
+    __slots__ = (
+        "app",
+        "calls",
+        "counted",
+        "done",
+        "exercised",
+        "held_max_ns",
+        "held_ns",
+        "inbox",
+        "limits",
+        "scopes",
+        "solved",
+        "stalls",
+        "thread",
+        "thread_ns",
+    )
+
+    solving_watched: ClassVar[bool] = False
+    """Whether it is noted that the dependencies of a request are solved."""
 
     def __init__(self, app: object, scope: Scope, inbox: Inbox) -> None:
         self.app = app
@@ -247,6 +255,11 @@ class WatchedRequest:
         self.thread = get_ident()
         self.inbox = inbox
         self.limits = inbox.limits
+        self.calls: Sequence[RawCall] = ()
+        self.stalls: Sequence[RawStall] = ()
+        self.held_ns = self.held_max_ns = self.thread_ns = 0
+        self.counted = self.exercised = self.done = False
+        self.solved = not WatchedRequest.solving_watched
 
     def is_same(self, scope: Scope) -> bool:
         """Whether ``scope`` is this request's, or a copy that a mount or middleware made of it."""
@@ -276,45 +289,47 @@ class WatchedRequest:
         """Let the guard fetch this request when it next asks."""
         self.inbox.requests[id(self)] = self
 
-    def finish(self, loop: Callable[[], str]) -> None:
-        """The app has returned: what is left of the request is its count, or what it did."""
-        self.done = True
-        scope = self.scopes[-1]
-        endpoint = scope.get("endpoint")
-        if endpoint is None or self.calls or self.stalls or self.counted:
-            self.inbox.loops.add(loop())
-            self.tell()
-            return
-        # Not every router says which of its routes it chose, and one function can serve many.
-        key = endpoint if "route" in scope else (endpoint, scope.get("path"))
+    def finish(self, grown: Callable[[Inbox], None]) -> None:
+        """The app has returned: what is left of the request is its count, or what it did.
+
+        ``grown`` is called when there is more for the guard to fetch than before.
+        """
+        inbox = self.inbox
         try:
-            for tally in self.inbox.tallies.get(key, ()):
+            self.done = True
+            scope = self.scopes[-1]
+            endpoint = scope.get("endpoint")
+            if endpoint is None or self.calls or self.stalls or self.counted:
+                self.tell()
+                grown(inbox)
+                return
+            # Not every router says which of its routes it chose, and one function can serve many.
+            key = endpoint if "route" in scope else (endpoint, scope.get("path"))
+            try:
+                tallies = inbox.tallies.get(key, ())
+            except TypeError:  # an endpoint that cannot be hashed
+                self.tell()
+                grown(inbox)
+                return
+            for tally in tallies:
                 if tally.is_of(self.app, scope):
                     break
             else:
-                tally = self._first(key, loop)
-        except TypeError:  # an endpoint that cannot be hashed
-            self.inbox.loops.add(loop())
-            self.tell()
-            return
-        tally.count += 1
-        if self.solved or not tally.solves:
-            tally.reached += 1
-        held = self.held_ns
-        tally.held_ns += held
-        if self.held_max_ns > tally.held_max_ns:  # noqa: PLR1730 - a call of max() takes longer
-            tally.held_max_ns = self.held_max_ns
-        if self.thread_ns > tally.thread_ns:  # noqa: PLR1730 - as above
-            tally.thread_ns = self.thread_ns
-        self.held_ns = 0
-        self.counted = self.exercised = True
-
-    def _first(self, key: object, loop: Callable[[], str]) -> Tally:
-        """A tally that this request is the first of."""
-        tally = Tally(self)
-        self.inbox.tallies.setdefault(key, []).append(tally)
-        self.inbox.loops.add(loop())
-        return tally
+                tally = Tally(self)
+                inbox.tallies.setdefault(key, []).append(tally)
+                grown(inbox)
+            tally.count += 1
+            if self.solved or not tally.solves:
+                tally.reached += 1
+            tally.held_ns += self.held_ns
+            if self.held_max_ns > tally.held_max_ns:  # noqa: PLR1730 - a call of max() takes longer
+                tally.held_max_ns = self.held_max_ns
+            if self.thread_ns > tally.thread_ns:  # noqa: PLR1730 - as above
+                tally.thread_ns = self.thread_ns
+            self.held_ns = 0
+            self.counted = self.exercised = True
+        except Exception as error:  # noqa: BLE001 - the guard never breaks the app
+            inbox.failed("requests", error)
 
     def add_call(self, call: RawCall) -> None:
         calls = self.calls

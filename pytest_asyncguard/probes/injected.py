@@ -42,7 +42,9 @@ class Injections:
         if not self.active or not getattr(dependant, "dependencies", None):
             return False
         try:
-            if not _overrides(solver) and not self._expects(inbox, dependant):
+            app = solver.get("dependency_overrides_provider")
+            overridden = getattr(app, "dependency_overrides", None)
+            if not overridden and not self._expects(inbox, dependant):
                 return False
             self._look_below()
         except Exception as error:  # noqa: BLE001 - the guard never breaks the app
@@ -54,7 +56,8 @@ class Injections:
         """Await what is being solved, and know the doubles in it."""
         __tracebackhide__ = True
         solved = await solving
-        overrides = _overrides(solver)
+        app = solver.get("dependency_overrides_provider")
+        overrides = getattr(app, "dependency_overrides", None) or {}
         try:
             # It is an object, and in old releases a tuple.
             values = solved[0] if isinstance(solved, tuple) else solved.values
@@ -102,9 +105,3 @@ class Injections:
             return solving
 
         return solve_dependencies
-
-
-def _overrides(solver: Mapping[str, Any]) -> Mapping[Any, Any]:
-    """What the app has other callables for."""
-    app = solver.get("dependency_overrides_provider")
-    return getattr(app, "dependency_overrides", None) or {}

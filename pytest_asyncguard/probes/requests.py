@@ -18,7 +18,7 @@ from typing import Any
 
 from pytest_asyncguard.probes import holds, stacks
 from pytest_asyncguard.probes.holds import Hold, current_request
-from pytest_asyncguard.probes.inbox import DIGEST_AT, Scope, WatchedRequest
+from pytest_asyncguard.probes.inbox import DIGEST_AT, Inbox, Scope, WatchedRequest
 from pytest_asyncguard.probes.patching import ImportProbe
 
 ASGIApp = Callable[[Any, Scope, Any, Any], Coroutine[Any, Any, None]]
@@ -86,7 +86,7 @@ def watched(original: ASGIApp) -> Callable[..., Awaitable[None]]:
         try:
             return await drive(original(self, scope, receive, send), request)
         finally:
-            end(request)
+            request.finish(grown)
 
     __call__.__qualname__ = original.__qualname__
     __call__.__module__ = original.__module__
@@ -97,8 +97,7 @@ def watched(original: ASGIApp) -> Callable[..., Awaitable[None]]:
 
 def begin(app: object, scope: Scope, hold: Hold | None) -> WatchedRequest | None:
     """The request that enters here; None where it is being watched already, or is not to be."""
-    inbox = holds.inbox()
-    if inbox is None or not inbox.enabled:
+    if (inbox := holds.inbox()) is None or not inbox.enabled:
         return None
     try:
         if scope.get("type") not in KINDS:
@@ -113,15 +112,12 @@ def begin(app: object, scope: Scope, hold: Hold | None) -> WatchedRequest | None
     return request
 
 
-def end(request: WatchedRequest) -> None:
-    inbox = request.inbox
-    try:
-        request.finish(_loop_kind)
-        waiting = len(inbox.requests) + len(inbox.tallies)
-        if waiting >= DIGEST_AT and get_ident() not in holds.open_holds:
-            inbox.digest()
-    except Exception as error:  # noqa: BLE001 - the guard never breaks the app
-        inbox.failed("requests", error)
+def grown(inbox: Inbox) -> None:
+    """A request has ended, and more waits to be fetched; that is never done in a hold."""
+    inbox.loops.add(_loop_kind())
+    waiting = len(inbox.requests) + len(inbox.tallies)
+    if waiting >= DIGEST_AT and get_ident() not in holds.open_holds:
+        inbox.digest()
 
 
 _kinds: dict[type, str] = {type(None): "trio"}

@@ -18,7 +18,7 @@ from typing import Any, Final
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.inbox import Scope
 from pytest_asyncguard.probes.patching import ImportProbe
-from pytest_asyncguard.probes.requests import begin, drive, end
+from pytest_asyncguard.probes.requests import begin, drive, grown
 
 TRANSPORTS: Final = (
     ("httpx._transports.asgi", "ASGITransport", "handle_async_request"),
@@ -49,7 +49,7 @@ def entry(app: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return await drive(run(scope, receive, send), request)
         finally:
-            end(request)
+            request.finish(grown)
 
     # Tasks are named after what they call.
     return functools.update_wrapper(__call__, app, updated=())

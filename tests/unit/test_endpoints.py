@@ -28,13 +28,13 @@ class ApiRoute:
 @pytest.fixture(name="request_")
 def _request(inbox_open: Any, monkeypatch: pytest.MonkeyPatch) -> WatchedRequest:
     """A request to a route of FastAPI's, whose dependencies are watched and not solved yet."""
-    monkeypatch.setattr(WatchedRequest, "solved", False)
+    monkeypatch.setattr(WatchedRequest, "solving_watched", True)
     request: WatchedRequest = inbox_open.request(endpoint=print, route=ApiRoute())
     return request
 
 
 def believed() -> bool:
-    return WatchedRequest.solved
+    return not WatchedRequest.solving_watched
 
 
 def run(request: WatchedRequest | None, function: Any, *args: Any) -> Any:
@@ -70,7 +70,7 @@ def test_the_endpoint_runs_where_its_dependencies_are_solved(
 
 def test_an_endpoint_that_is_run_is_reached(inbox_open: Any, monkeypatch: Any) -> None:
     """There the solved dependencies tell nothing more, and are not looked at."""
-    monkeypatch.setattr(WatchedRequest, "solved", False)
+    monkeypatch.setattr(WatchedRequest, "solving_watched", True)
 
     def endpoint() -> None:
         pass
@@ -96,7 +96,7 @@ def test_an_endpoint_that_is_not_run_is_reached_once_it_is_solved(
     inbox_open: Any, monkeypatch: Any, kind: str
 ) -> None:
     """A generator is iterated by FastAPI itself; a decorator may hide one."""
-    monkeypatch.setattr(WatchedRequest, "solved", False)
+    monkeypatch.setattr(WatchedRequest, "solving_watched", True)
 
     def plain() -> None:
         pass
@@ -169,7 +169,7 @@ def test_what_has_no_dependencies_is_reached_by_its_route(
     inbox_open: Any, monkeypatch: pytest.MonkeyPatch, scope: dict[str, Any], reached: bool
 ) -> None:
     """Only FastAPI's routes can turn a request down once it is theirs."""
-    monkeypatch.setattr(WatchedRequest, "solved", False)
+    monkeypatch.setattr(WatchedRequest, "solving_watched", True)
     assert inbox_open.request(**scope).reached() is reached
 
 

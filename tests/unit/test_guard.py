@@ -28,7 +28,7 @@ from pytest_asyncguard.options import Settings, read
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.calls import CallProbe, wrap
 from pytest_asyncguard.probes.inbox import WatchedRequest
-from pytest_asyncguard.probes.requests import RequestProbe, watched
+from pytest_asyncguard.probes.requests import RequestProbe, grown, watched
 from pytest_asyncguard.probes.sampler import Sampler
 from pytest_asyncguard.probes.stacks import capture
 from pytest_asyncguard.probes.steps_asyncio import AsyncioSteps
@@ -568,7 +568,7 @@ def test_a_test_with_any_number_of_findings_keeps_one_for_each_way(guard: Guard)
         hold = holds.enter(watched_request, spawned=False)
         slow()
         holds.leave(hold)
-        watched_request.finish(lambda: "asyncio")
+        watched_request.finish(grown)
 
     made = 3 * MERGE_AT
     kept = []

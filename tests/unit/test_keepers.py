@@ -20,6 +20,7 @@ from pytest_asyncguard.probes.clock import Collections, Heartbeat, ThreadClock
 from pytest_asyncguard.probes.holds import Hold
 from pytest_asyncguard.probes.inbox import RawKeeper, WatchedRequest
 from pytest_asyncguard.probes.keepers import Keepers
+from pytest_asyncguard.probes.requests import grown
 from pytest_asyncguard.probes.sampler import INTERVAL_SECONDS, Sampler
 from pytest_asyncguard.probes.sightings import GIL_SHARERS
 from pytest_asyncguard.probes.stacks import capture
@@ -480,7 +481,7 @@ def starved(guard: Guard, fake: FakeClock, *keepers: RawKeeper, own_ms: int = 20
     fake.starve(300 * MS)
     hold.keepers = list(keepers) or None
     holds.leave(hold)
-    request.finish(lambda: "asyncio")
+    request.finish(grown)
     return list(guard.tell(last=True).findings)
 
 
