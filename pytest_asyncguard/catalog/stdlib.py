@@ -8,6 +8,7 @@ import select
 import shlex
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
@@ -88,15 +89,26 @@ def _unfinished(frame: FrameType | None) -> bool:
     return False
 
 
-def _nothing_queued(args: Arguments, kwargs: Keywords) -> bool:
-    """Whether a queue is empty, and may be waited for."""
-    blocks = argument(args, kwargs, 1, "block")
-    return (
-        bool(args)
-        and (blocks is None or bool(blocks))
-        and positive(argument(args, kwargs, 2, "timeout"))
-        and args[0].empty()
-    )
+def _waits_while(state: str, first: int) -> Callable[[Arguments, Keywords], bool]:
+    """Whether a queue is ``state`` (empty or full), and that may be waited for.
+
+    ``first`` is the position of the argument "block", after which that of "timeout" comes.
+    """
+
+    def waits(args: Arguments, kwargs: Keywords) -> bool:
+        blocks = argument(args, kwargs, first, "block")
+        return (
+            bool(args)
+            and (blocks is None or bool(blocks))
+            and positive(argument(args, kwargs, first + 1, "timeout"))
+            and bool(getattr(args[0], state)())
+        )
+
+    return waits
+
+
+_nothing_queued: Final = _waits_while("empty", 1)
+_queue_full: Final = _waits_while("full", 2)
 
 
 def _nothing_sent(args: Arguments, kwargs: Keywords) -> bool:
@@ -552,7 +564,7 @@ WAITS: Final = (
         target="queue:Queue.put",
         rule="thread-wait",
         by_caller=True,
-        when=inside,
+        when=_queue_full,
         twin="await queue.put(...), with asyncio.Queue",
     ),
     Call(target="queue:Queue.join", rule="thread-wait", by_caller=True, when=inside),
@@ -609,6 +621,7 @@ WAITS: Final = (
         )
         for module, cls, name, when in (
             ("queues", "Queue", "get", _nothing_queued),
+            ("queues", "Queue", "put", _queue_full),
             ("queues", "SimpleQueue", "get", _nothing_queued),
             ("queues", "JoinableQueue", "join", inside),
             ("synchronize", "Condition", "wait", _waits(1)),

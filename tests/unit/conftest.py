@@ -250,6 +250,9 @@ class FakeClock:
         self.wakeups = 0
         self.slices = 0
         self.readings = 0
+        """How often the system was asked for the wait for a processor."""
+        self.full_readings = 0
+        """How often all the clocks were read."""
 
     def compute(self, ns: int) -> None:
         self.wall += ns
@@ -284,6 +287,10 @@ class FakeClock:
         """Be stopped, with all of the process."""
         self.wall += ns
 
+    def _switches(self) -> tuple[int, int]:
+        self.full_readings += 1
+        return self.wakeups, self.slices
+
     def _queued(self, fd: int | None) -> int:
         self.readings += 1
         return self.queued
@@ -294,7 +301,7 @@ class FakeClock:
             ("wall", lambda: self.wall),
             ("thread", lambda: self.cpu),
             ("process", lambda: self.cpu + self.others),
-            ("switches", lambda: (self.wakeups, self.slices)),
+            ("switches", self._switches),
             ("open_queue", lambda: None),
             ("queued", self._queued),
             ("scheduled", lambda fd: (self.queued, self.slices)),

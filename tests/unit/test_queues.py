@@ -1,4 +1,4 @@
-"""``queue.SimpleQueue``: to get from it is seen where it is empty, and it stays what it is."""
+"""Queues: to wait for one that is empty or full is seen, and ``SimpleQueue`` stays what it is."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_asyncguard.probes import holds
+from pytest_asyncguard.probes.clock import SHARED_NS
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import Watched
+    from tests.unit.conftest import FakeClock, Watched
 
 
 def on_loop(watched: Watched, function: Callable[[], Any]) -> Any:
@@ -40,6 +41,39 @@ def test_getting_what_is_there_or_without_waiting_is_free(guard_installed: Watch
                 items.get(**arguments)
         with pytest.raises(queue.Empty):
             items.get_nowait()
+
+    on_loop(guard_installed, use)
+    assert guard_installed.names() == []
+
+
+@pytest.mark.parametrize("arguments", [{"timeout": 0.001}, {"block": True, "timeout": 0.001}])
+def test_putting_into_a_full_one_is_seen(guard_installed: Watched, arguments: Any) -> None:
+    """It waits for somebody to take something out."""
+    items: queue.Queue[int] = queue.Queue(1)
+    items.put(1)
+    with pytest.raises(queue.Full):
+        on_loop(guard_installed, lambda: items.put(2, **arguments))
+    assert guard_installed.names() == ["queue.Queue.put"]
+
+
+def test_putting_where_there_is_room_or_without_waiting_is_free(
+    guard_installed: Watched, fake_clock: FakeClock
+) -> None:
+    """Nor is it measured: anyio hands a plain endpoint over to its thread by it."""
+    room: queue.Queue[int] = queue.Queue()
+    full: queue.Queue[int] = queue.Queue(1)
+    full.put(1)
+
+    def use() -> None:
+        fake_clock.compute(2 * SHARED_NS)
+        read = fake_clock.full_readings
+        room.put(1)
+        for arguments in ({"block": False}, {"timeout": 0}):
+            with pytest.raises(queue.Full):
+                full.put(2, **arguments)
+        with pytest.raises(queue.Full):
+            full.put_nowait(2)
+        assert fake_clock.full_readings == read
 
     on_loop(guard_installed, use)
     assert guard_installed.names() == []

@@ -704,6 +704,21 @@ WAITS = [
         "found": "multiprocessing.Queue.get",
     },
     {
+        "name": "a full queue between processes",
+        "setup": """
+            @pytest.fixture(autouse=True)
+            def full():
+                global FULL
+                FULL = multiprocessing.get_context("fork").Queue(1)
+                FULL.put(1)
+        """,
+        "call": """
+            with contextlib.suppress(queue.Full):
+                FULL.put(1, timeout=0.01)  #!
+        """,
+        "found": "multiprocessing.Queue.put",
+    },
+    {
         "name": "an event between processes",
         "setup": "EVENT = multiprocessing.get_context('fork').Event()",
         "call": "EVENT.wait(0.01)",
