@@ -20,7 +20,7 @@ from types import (
     SimpleNamespace,
 )
 from typing import Any, Final
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary, WeakSet, ref
 
 from pytest_asyncguard.catalog.rows import Call
 from pytest_asyncguard.probes import holds
@@ -59,13 +59,21 @@ class Cast:
         self._roles = roles
         self._mocks: dict[int, tuple[ref[Any], Role]] = {}
         self._ours: WeakKeyDictionary[Any, Role] = WeakKeyDictionary()
-        self._acting: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
+        self._acting: WeakSet[type] = WeakSet()
+        self._replaced: WeakKeyDictionary[type, set[str]] = WeakKeyDictionary()
+        """Of classes of the tests' own: the names of methods that have a wrapper."""
+        self._wrappers: WeakSet[Any] = WeakSet()
         self._asking = False
 
     def clear(self) -> None:
+        for cls, names in list(self._replaced.items()):
+            for name in names:
+                self._give_back(cls, name)
         self._mocks.clear()
         self._ours.clear()
         self._acting.clear()
+        self._replaced.clear()
+        self._wrappers.clear()
         self._roles.clear()
 
     # --- what is put in place ----------------------------------------------------------------
@@ -134,9 +142,9 @@ class Cast:
             return answer
 
         if isinstance(double, FunctionType):
-            functools.update_wrapper(unseen(call), double)
-            self._ours[call] = role
-            return call
+            wrapper = self._wrapper(call, double)
+            self._ours[wrapper] = role
+            return wrapper
         standin = Standin(call, double)
         self._ours[standin] = role
         return standin
@@ -151,17 +159,17 @@ class Cast:
             return
         if self._roles.of_value(cls) is not None and (not instead or _is_own(cls, role)):
             return  # what a real client does is seen by itself
-        self._acting[cls] = True
+        self._acting.add(cls)
         product: Role | None = role
         if not made:
             product = self._roles.answer(role)
             if "__init__" in vars(cls) and self._roles.call(role) is not None:
-                cls.__init__ = self._wrapped(vars(cls)["__init__"], role)  # type: ignore[misc]
+                self._replace(cls, "__init__", self._wrapped(vars(cls)["__init__"], role))
         if product is None:
             return
         self._furnish(cls, product)
         if not made and "__init__" in vars(cls):
-            cls.__init__ = self._making(vars(cls)["__init__"], product)  # type: ignore[misc]
+            self._replace(cls, "__init__", self._making(vars(cls)["__init__"], product))
         self._watch_methods(cls, product)
 
     def _watch_methods(self, cls: type, product: Role) -> None:
@@ -173,7 +181,25 @@ class Cast:
                 if not plays or not isinstance(method, FunctionType) or is_async(method):
                     continue
                 if (instead := self._wrapped(method, product.then(name))) is not None:
-                    setattr(base, name, type(member)(instead) if bound else instead)
+                    self._replace(base, name, type(member)(instead) if bound else instead)
+
+    def _replace(self, cls: type, name: str, instead: object) -> None:
+        self._replaced.setdefault(cls, set()).add(name)
+        setattr(cls, name, instead)
+
+    def _give_back(self, cls: type, name: str) -> None:
+        """Put back what ``cls.name`` was, unless a test has put something else there since."""
+        member: Any = vars(cls).get(name)
+        bound = isinstance(member, (classmethod, staticmethod))
+        method: Any = member.__func__ if bound else member
+        if type(method) is FunctionType and method in self._wrappers:
+            method = inspect.unwrap(method, stop=lambda each: each not in self._wrappers)
+            setattr(cls, name, type(member)(method) if bound else method)
+
+    def _wrapper(self, function: Any, original: Any) -> Any:
+        wrapper: Any = functools.update_wrapper(unseen(function), original)
+        self._wrappers.add(wrapper)
+        return wrapper
 
     def _making(self, original: Any, product: Role) -> Any:
         """``original``, which makes a double; what that consists of has roles, too."""
@@ -186,7 +212,7 @@ class Cast:
             except Exception as error:  # noqa: BLE001 - the guard never breaks a test
                 _failed(error)
 
-        return functools.update_wrapper(unseen(__init__), original)
+        return self._wrapper(__init__, original)
 
     def _furnish(self, double: Any, role: Role) -> None:
         """Give what a double of the test's own consists of the roles that it has by its names.
