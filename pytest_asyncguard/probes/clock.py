@@ -171,6 +171,15 @@ class Sources:
         return int(queued), int(slices)
 
 
+class Collection(NamedTuple):
+    """A full garbage collection: when it began and ended, and what it computed."""
+
+    started: int
+    ended: int
+    cpu: int
+    asked: bool
+
+
 class Collections:
     """The full garbage collections of late, by thread.
 
@@ -180,37 +189,41 @@ class Collections:
     """
 
     def __init__(self, sources: Sources) -> None:
-        self._wall = sources.wall
-        self._started: dict[int, int] = {}
-        self._full: dict[int, deque[tuple[int, int, bool]]] = {}
+        self._sources = sources
+        self._started: dict[int, tuple[int, int]] = {}
+        self._full: dict[int, deque[Collection]] = {}
         self._asking: set[int] = set()
         self._patcher = Patcher()
 
     def callback(self, phase: str, info: dict[str, int]) -> None:
         if info["generation"] < 2:
             return
-        thread = get_ident()
+        thread, sources = get_ident(), self._sources
         if phase == "start":
-            self._started[thread] = self._wall()
+            self._started[thread] = sources.wall(), sources.thread()
         elif (started := self._started.pop(thread, None)) is not None:
-            full = self._full.setdefault(thread, deque(maxlen=64))
-            full.append((started, self._wall() - started, thread in self._asking))
+            cpu = sources.thread() - started[1]
+            took = Collection(started[0], sources.wall(), cpu, thread in self._asking)
+            self._full.setdefault(thread, deque(maxlen=64)).append(took)
 
     def excused(self, thread: int, since: int) -> int:
-        """The longest full collection of ``thread`` since then, in nanoseconds, unasked for."""
+        """The longest full collection of ``thread`` since then that nobody asked for.
+
+        In nanoseconds of CPU time: for what it waited meanwhile, nobody is charged anyway.
+        """
         full = self._full.get(thread, ())
         return max(
-            (took for started, took, asked in full if started >= since and not asked), default=0
+            (each.cpu for each in full if each.started >= since and not each.asked), default=0
         )
 
     def elsewhere(self, thread: int, since: int) -> int:
         """What the full collections of all other threads took since then, in nanoseconds."""
         return sum(
-            took
+            each.ended - each.started
             for other, full in list(self._full.items())
             if other != thread
-            for started, took, _ in list(full)
-            if started + took > since
+            for each in list(full)
+            if each.ended > since
         )
 
     def asking(self, original: Callable[..., int]) -> Callable[..., int]:

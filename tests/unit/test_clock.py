@@ -283,6 +283,21 @@ def test_the_longest_full_collection_is_excused(
     assert collections_on.excused(threading.get_ident(), opened) == 900 * MS
 
 
+def test_what_a_collection_waited_for_a_processor_is_not_excused_twice(
+    collections_on: Collections, fake_clock: FakeClock
+) -> None:
+    """On a crowded machine a short one takes long, and a hold that computes is a stall still."""
+    thread_clock = ThreadClock(holds.sources, collections_on)
+    opened = fake_clock.wall
+    began = thread_clock.begin(opened)
+    fake_clock.compute(100 * MS)
+    collections_on.callback("start", {"generation": 2})
+    fake_clock.compute(5 * MS)
+    fake_clock.queue(80 * MS)
+    collections_on.callback("stop", {"generation": 2})
+    assert thread_clock.end(began, opened, fake_clock.wall) == (100 * MS, 0)
+
+
 def test_a_collection_that_was_asked_for_is_not_excused(
     collections_on: Collections, fake_clock: FakeClock
 ) -> None:
