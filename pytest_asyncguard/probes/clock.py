@@ -321,8 +321,12 @@ class Heartbeat:
         )
         last = self._last
         if last is not None and now - last.wall > last.due + MISSED_NS:
-            stopped = _stopped(last, self._now(0), max(last.wall, opened)) - queued
-            total += stopped if stopped > MISSED_NS else 0
+            current = self._now(0)
+            # A thread is woken in order to be stopped. One that was not given a processor since
+            # it beat still waits for one, and for how long the system tells only afterwards.
+            if current.slices == 0 or current.slices > last.slices:
+                stopped = _stopped(last, current, max(last.wall, opened)) - queued
+                total += stopped if stopped > MISSED_NS else 0
         return total
 
 
@@ -472,6 +476,8 @@ def charge(
     wall = ended.wall - began.wall
     cpu = ended.cpu - began.cpu
     asleep = max(0, wall - cpu - (ended.queued - began.queued) - paused)
+    if 0 < ended.wakeups == began.wakeups:
+        asleep = 0  # it never slept: the machine itself stood still, or gave way to others
     starved = _starved(began, ended, asleep, ready)
     stretch = max(0, ended.wall - opened)
     cpu = max(0, min(stretch, cpu) - excused)

@@ -473,6 +473,19 @@ def test_who_asks_may_have_waited_for_a_processor_as_the_sampler_does(
     assert heart.paused(opened, fake_clock.wall, 280 * MS) == 0
 
 
+def test_a_sampler_that_has_not_run_since_it_beat_was_not_stopped(
+    heart: Heartbeat, fake_clock: FakeClock
+) -> None:
+    """It is due, but waits for a processor: of that the system tells when it has got one."""
+    fake_clock.slices = 7
+    heart.beat(BEAT)
+    opened = fake_clock.wall
+    fake_clock.wall += 500 * MS  # that of another thread, which sleeps
+    assert paused(heart, fake_clock, opened) == 0
+    fake_clock.queue(0)  # it was woken
+    assert paused(heart, fake_clock, opened) == 480
+
+
 def test_without_a_beat_nothing_is_known(fake_clock: FakeClock) -> None:
     """The sampler may not have been started, or have been stopped."""
     heart = Heartbeat(holds.sources)
@@ -507,6 +520,26 @@ def test_a_stretch_is_not_charged_with_a_stop(fake_clock: FakeClock, heart: Hear
     fake_clock.sleep(BEAT)
     fake_clock.stop(5_000 * MS)
     assert thread_clock.end(began, opened, fake_clock.wall) == (30 * MS, 90 * MS)
+
+
+@pytest.mark.parametrize(
+    ("before", "during", "asleep"),
+    [(5, 0, 0), (5, 1, 300), (0, 0, 300)],
+    ids=["never", "once", "nobody counts"],
+)
+def test_who_never_gave_up_the_processor_did_not_sleep(
+    fake_clock: FakeClock, before: int, during: int, asleep: int
+) -> None:
+    """A machine that is paused, or shared with others, stands still while it computes."""
+    fake_clock.wakeups = before
+    thread_clock = ThreadClock(holds.sources, holds.collections)
+    opened = fake_clock.wall
+    began = thread_clock.begin(opened)
+    fake_clock.compute(30 * MS)
+    fake_clock.wakeups += during
+    fake_clock.wall += 300 * MS
+    charged = thread_clock.end(began, opened, fake_clock.wall)
+    assert charged == (30 * MS, asleep * MS)
 
 
 # --- the system's clocks -----------------------------------------------------------------------
