@@ -172,9 +172,12 @@ def command(tool: Tool, *arguments: str) -> list[str]:
 
 
 def environment(tool: Tool) -> dict[str, str]:
-    """Nothing but what the tool asks for is loaded; hashes are the same in every process."""
+    """Nothing but what the tool asks for is loaded; hashes are the same in every process.
+
+    What was compiled once is kept, as on any user's machine, whatever it is on this one.
+    """
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "PYTHONHASHSEED": "0",
         **tool.environment,

@@ -76,7 +76,8 @@ def choice(*allowed: str) -> Callable[[object], str]:
 EVERY: Final = ""
 """Stands in the place of a rule for all of them."""
 
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s)?", re.ASCII)
+# Not compiled yet: each takes as long as the rest of this module, and few runs need any.
+_DURATION: Final = r"(?a:(\d+(?:\.\d*)?|\.\d+)\s*(ms|s)?)"
 _A_DURATION = "a duration above zero, as in 100ms, 0.1s or 0.1 (seconds)"
 
 
@@ -84,7 +85,7 @@ def seconds(value: object) -> float:
     """``100ms``, ``0.1s`` and ``0.1`` are the same duration."""
     number = math.nan
     if isinstance(value, str):
-        if (match := _DURATION.fullmatch(value.strip().lower())) is not None:
+        if (match := re.fullmatch(_DURATION, value.strip().lower())) is not None:
             number = float(match[1]) / (1000 if match[2] == "ms" else 1)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         with contextlib.suppress(OverflowError):
@@ -154,7 +155,7 @@ def rule_levels(values: object) -> dict[str, Level]:
     return levels
 
 
-_DOTTED = re.compile(r"[^\W\d]\w*([.:][^\W\d]\w*)+")
+_DOTTED: Final = r"[^\W\d]\w*([.:][^\W\d]\w*)+"
 
 
 def calls(values: object) -> dict[str, str]:
@@ -164,7 +165,7 @@ def calls(values: object) -> dict[str, str]:
         rules = _rules()
         name, equals, rule_name = (part.strip() for part in value.partition("="))
         rule = rules.find(rule_name) if equals else rules.RULES["sync-client"]
-        if rule is None or rule.name in rules.STALLS or not _DOTTED.fullmatch(name):
+        if rule is None or rule.name in rules.STALLS or not re.fullmatch(_DOTTED, name):
             names = ", ".join(name for name in rules.RULES if name not in rules.STALLS)
             raise BadItemError(value, f"a dotted name, or NAME=RULE, where RULE is one of {names}")
         found[name] = rule.name
@@ -185,7 +186,7 @@ def named_calls(item: object) -> dict[str, str]:
         raise pytest.UsageError(f"{where}: {error.item!r} is not {error}") from None
 
 
-_CALL = re.compile(r"[\w.*?\[\]!-]+")
+_CALL: Final = r"[\w.*?\[\]!-]+"
 
 
 def allowances(values: object) -> dict[str, str | None]:
@@ -199,7 +200,7 @@ def allowances(values: object) -> dict[str, str | None]:
                 value, f"{allowed}; a rule is switched off with --asyncguard-rule={pattern}=off"
             )
         path, colons, function = pattern.partition("::")
-        if not (path and function if colons else _CALL.fullmatch(pattern)):
+        if not (path and function if colons else re.fullmatch(_CALL, pattern)):
             raise BadItemError(value, f"{allowed}, and after a space the reason")
         found.pop(pattern, None)  # what was said last is looked at first
         found[pattern] = rest[0].lstrip("# \t") or None if rest else None
@@ -237,12 +238,12 @@ def percent(value: object) -> float:
     return number
 
 
-_ROUTE = re.compile(r"([A-Z]+ )?/.*")
+_ROUTE: Final = r"([A-Z]+ )?/.*"
 
 
 def routes(values: object) -> tuple[str, ...]:
     for value in (items := _items(values)):
-        if not _ROUTE.fullmatch(value):
+        if not re.fullmatch(_ROUTE, value):
             raise BadItemError(value, "a route, as in GET /health or /static/*")
     return tuple(items)
 
@@ -251,14 +252,14 @@ def paths(values: object) -> tuple[str, ...]:
     return tuple(_items(values))
 
 
-_FORMAT = re.compile(r"[a-z][a-z0-9_-]*")
+_FORMAT: Final = r"[a-z][a-z0-9_-]*"
 
 
 def reports(values: object) -> tuple[ReportFile, ...]:
     found: list[ReportFile] = []
     for value in _items(values):
         name, colon, path = value.partition(":")
-        if not _FORMAT.fullmatch(name) or (colon and not path):
+        if not re.fullmatch(_FORMAT, name) or (colon and not path):
             raise BadItemError(value, report_form(REPORTS))
         if name == "junit" and path:
             raise BadItemError(value, "junit without a path: it goes into pytest's --junitxml")
