@@ -68,6 +68,35 @@ class Run:
         return finding["rule"], (finding["source"] or "").strip(), finding["route"] or ""
 
 
+DRIVER = '''
+    """Requests to an app, without a client that takes half a second to import."""
+
+    import asyncio
+    import functools
+
+
+    def getting(app):
+        return functools.partial(get, app)
+
+
+    def get(app, path):
+        sent = []
+
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
+            "scheme": "http", "path": path, "raw_path": path.encode(), "root_path": "",
+            "query_string": b"", "headers": [], "client": ("c", 1), "server": ("s", 80),
+        }
+        asyncio.run(app(scope, receive, send))
+        return sent[0]["status"]
+'''
+"""What stands as ``driver.py`` beside the files of each project."""
 RunPytest = Callable[..., Run]
 ASYNCGUARD = "pytest_asyncguard.plugin"
 
@@ -91,7 +120,7 @@ def _run_pytest(tmp_path_factory: pytest.TempPathFactory) -> RunPytest:
         environment: Mapping[str, str] | None = None,
     ) -> Run:
         folder = tmp_path_factory.mktemp("project")
-        for name, source in files.items():
+        for name, source in {"driver.py": DRIVER, **files}.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(source), encoding="utf-8")
@@ -157,7 +186,7 @@ BASELINE = "asyncguard-baseline.json"
 SITES_APP = '''
     """An app whose endpoints are the functions called ``site_*`` in its modules."""
 
-    import asyncio
+    import driver
     import glob
     import importlib
 
@@ -183,24 +212,7 @@ SITES_APP = '''
         if name.startswith("site_")
     }
     app = Starlette(routes=[Route(path, call) for path, call in routes.items()])
-
-
-    def get(path):
-        sent = []
-
-        async def receive():
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def send(message):
-            sent.append(message)
-
-        scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
-            "scheme": "http", "path": path, "raw_path": path.encode(), "root_path": "",
-            "query_string": b"", "headers": [], "client": ("c", 1), "server": ("s", 80),
-        }
-        asyncio.run(app(scope, receive, send))
-        return sent[0]["status"]
+    get = driver.getting(app)
 '''
 SITES_TESTS = """
     import pytest
@@ -238,6 +250,7 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.write("driver.py", textwrap.dedent(DRIVER))
         self.write("app.py", textwrap.dedent(SITES_APP))
         self.write("test_app.py", textwrap.dedent(SITES_TESTS))
         self.write("pytest.ini", f"[pytest]\nasyncguard_baseline = {BASELINE}\n")

@@ -19,7 +19,7 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "hooks.md").read_text(encoding=
 HOOKS = {name for name in vars(hookspecs) if name.startswith("pytest_asyncguard_")}
 
 APP = """
-    import asyncio
+    import driver
     import time
 
     from starlette.applications import Starlette
@@ -54,24 +54,7 @@ APP = """
 
     ENDPOINTS = vault, ledger, flags, old
     app = Starlette(routes=[Route(f"/{each.__name__}", each) for each in ENDPOINTS])
-
-
-    def get(path):
-        sent = []
-
-        async def receive():
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def send(message):
-            sent.append(message)
-
-        scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
-            "scheme": "http", "path": path, "raw_path": path.encode(), "root_path": "",
-            "query_string": b"", "headers": [], "client": ("c", 1), "server": ("s", 80),
-        }
-        asyncio.run(app(scope, receive, send))
-        return sent[0]["status"]
+    get = driver.getting(app)
 """
 TESTS = """
     import pytest

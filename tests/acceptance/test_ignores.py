@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 APP = """
     import asyncio
+    import driver
     import time
 
     from starlette.applications import Starlette
@@ -69,24 +70,7 @@ APP = """
         on_the_line, on_the_def, plain, fixed, other_rule, not_asked_for, branch, threaded
     )
     app = Starlette(routes=[Route(f"/{each.__name__}", each) for each in ENDPOINTS])
-
-
-    def get(path):
-        sent = []
-
-        async def receive():
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def send(message):
-            sent.append(message)
-
-        scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
-            "scheme": "http", "path": path, "raw_path": path.encode(), "root_path": "",
-            "query_string": b"", "headers": [], "client": ("c", 1), "server": ("s", 80),
-        }
-        asyncio.run(app(scope, receive, send))
-        return sent[0]["status"]
+    get = driver.getting(app)
 """
 
 # --- comments --------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.acceptance.conftest import Run, RunPytest
 
 APP = """
-    import asyncio
+    import driver
     import time
 
     from starlette.applications import Starlette
@@ -64,24 +64,7 @@ APP = """
 
     ENDPOINTS = block, other, file, ignored, mistaken, unused, never
     app = Starlette(routes=[Route(f"/{each.__name__}", each) for each in ENDPOINTS])
-
-
-    def get(path):
-        sent = []
-
-        async def receive():
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def send(message):
-            sent.append(message)
-
-        scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
-            "scheme": "http", "path": path, "raw_path": path.encode(), "root_path": "",
-            "query_string": b"", "headers": [], "client": ("c", 1), "server": ("s", 80),
-        }
-        asyncio.run(app(scope, receive, send))
-        return sent[0]["status"]
+    get = driver.getting(app)
 """
 TESTS = """
     import pytest

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LONG = "organization_members_of_all_projects_that_were_archived_in_the_last_quarter"
 
 APP = """
-    import asyncio
+    import driver
     import hashlib
     import sqlite3
     import subprocess
@@ -101,24 +101,7 @@ APP = """
             *(Route(f"/never/{each}/of/the/tests/comes/along/here", never) for each in range(6)),
         ]
     )
-
-
-    def get(path):
-        sent = []
-        scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
-            "scheme": "http", "path": path, "raw_path": path.encode(), "root_path": "",
-            "query_string": b"", "headers": [], "client": None, "server": None,
-        }
-
-        async def receive():
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def send(message):
-            sent.append(message)
-
-        asyncio.run(app(scope, receive, send))
-        return sent[0]["status"]
+    get = driver.getting(app)
 """.replace("LONG_NAME", LONG)
 
 DEEP = """
@@ -156,19 +139,17 @@ TESTS = """
 """
 
 MANY = """
-    import asyncio
+    import driver
     import time
 
     from starlette.applications import Starlette
     from starlette.responses import PlainTextResponse
     from starlette.routing import Route
 
-    from app import get
-    import app
-
 
     FUNCTIONS
-    app.app = Starlette(routes=[Route(f"/{each}", globals()[f"f{each}"]) for each in range(13)])
+    app = Starlette(routes=[Route(f"/{each}", globals()[f"f{each}"]) for each in range(13)])
+    get = driver.getting(app)
 
 
     def test_many():

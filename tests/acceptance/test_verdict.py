@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.acceptance.conftest import Run, RunPytest
 
 APP = """
-    import asyncio
+    import driver
     import time
 
     from starlette.applications import Starlette
@@ -54,25 +54,7 @@ APP = """
             Route(f"/{each.__name__}", each) for each in (block, file, stall, clean, broken)
         ]
     )
-
-
-    def get(path):
-        '''Call the app, without a client that takes half a second to import.'''
-        sent = []
-        scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
-            "scheme": "http", "path": path, "raw_path": path.encode(), "root_path": "",
-            "query_string": b"", "headers": [], "client": None, "server": None,
-        }
-
-        async def receive():
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def send(message):
-            sent.append(message)
-
-        asyncio.run(app(scope, receive, send))
-        return sent[0]["status"]
+    get = driver.getting(app)
 """
 
 TESTS = """
