@@ -873,7 +873,8 @@ STANDARD = [
                 context = multiprocessing.get_context("fork")
                 ONE, OTHER = context.SimpleQueue(), context.JoinableQueue()
                 OTHER.put(1)
-                with context.Manager() as manager:
+                # Not forked: native threads of the other libraries would be gone there.
+                with multiprocessing.get_context("spawn").Manager() as manager:
                     NAMES = manager.dict()
                     yield
         """,
