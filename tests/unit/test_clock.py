@@ -486,6 +486,18 @@ def test_a_sampler_that_has_not_run_since_it_beat_was_not_stopped(
     assert paused(heart, fake_clock, opened) == 480
 
 
+def test_a_system_that_counts_no_turns_is_believed(
+    fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the sampler has run since it beat is not known there."""
+    monkeypatch.setattr(holds.sources, "scheduled", lambda fd: (0, 0))
+    heart = Heartbeat(holds.sources)
+    heart.beat(BEAT)
+    opened = fake_clock.wall
+    fake_clock.stop(500 * MS)
+    assert paused(heart, fake_clock, opened) == 480
+
+
 def test_without_a_beat_nothing_is_known(fake_clock: FakeClock) -> None:
     """The sampler may not have been started, or have been stopped."""
     heart = Heartbeat(holds.sources)
@@ -622,7 +634,12 @@ def test_who_does_not_lose_the_processor_does_not_wait_for_one() -> None:
     """So the system counts, also beside a thread that asks for the GIL all the time."""
     sources, ended = Sources(), threading.Event()
     queue = sources.open_queue()
-    beside = threading.Thread(target=lambda: [None for _ in iter(ended.is_set, True)])
+
+    def ask_for_the_gil() -> None:
+        while not ended.is_set():
+            pass
+
+    beside = threading.Thread(target=ask_for_the_gil)
     beside.start()
     waited = set()
     try:

@@ -47,6 +47,19 @@ def get_cache() -> httpx.Client:
     raise AssertionError("overridden")
 
 
+class Service:
+    def __init__(self, client: httpx.Client) -> None:
+        self.client = client
+
+
+def get_service() -> Service:
+    raise AssertionError("overridden")
+
+
+async def get_faked() -> Any:
+    return Service(Fake())  # type: ignore[arg-type]
+
+
 def get(app: FastAPI) -> None:
     assert TestClient(app).get("/").text == '"text"'
 
@@ -94,7 +107,20 @@ def test_a_fake_is_known_before_a_dependency_uses_it(guard_installed: Watched) -
     assert doubles(guard_installed) == ["httpx.Client.get"]
 
 
-def test_an_override_is_looked_at_whatever_is_asked_for(guard_installed: Watched) -> None:
+def test_a_fake_in_a_service_that_overrides_another_is_known(guard_installed: Watched) -> None:
+    """Nobody asks for a client there; what the service was written to hold tells."""
+    app = FastAPI()
+
+    @app.get("/")
+    async def endpoint(service: Annotated[Any, Depends(get_service)]) -> Any:
+        return service.client.get("text")
+
+    app.dependency_overrides[get_service] = get_faked
+    get(app)
+    assert doubles(guard_installed) == ["httpx.Client.get"]
+
+
+def test_an_override_stands_for_what_it_overrides(guard_installed: Watched) -> None:
     """The callable that it stands for says what that returns."""
     app = FastAPI()
 
