@@ -14,7 +14,7 @@ can have changed.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import functools
 import gc
 import os
@@ -22,9 +22,10 @@ import sys
 import time
 from _thread import get_ident, get_native_id
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, Final, NamedTuple
 
+from pytest_asyncguard.probes.files import Files
 from pytest_asyncguard.probes.patching import Patcher
 
 MISSED_NS: Final = 50_000_000
@@ -33,8 +34,6 @@ AWAKE: Final = 2
 """How often a thread wakes that has slept once: from its sleep, and to get the GIL back."""
 DOUBTED_NS: Final = 20_000_000
 """From how much sleep on it pays to ask whether others kept the GIL without computing."""
-SIZE: Final = 64
-"""As many bytes of a file hold all the figures of one schedstat."""
 SHARED_NS: Final = 1_000_000
 """How old a reading may be and still serve as the start of a new stretch."""
 YOUNG_NS: Final = 5_000_000
@@ -53,66 +52,6 @@ class Reading(NamedTuple):
     wakeups: int
 
 
-class Files:
-    """Small files of the system, read without giving up the GIL.
-
-    The functions of ``os`` give it up for each call. The sampler would take a switch interval to
-    get it back from a loop thread that computes; and a loop thread that gives it up once a
-    millisecond wakes the sampler each time, and keeps it from ever asking for its turn.
-    """
-
-    def __init__(self) -> None:
-        self._libc: Any = None
-        self._buffer: Any = None
-        if sys.platform == "linux":
-            with contextlib.suppress(ImportError, OSError, AttributeError):
-                import ctypes
-
-                libc = ctypes.PyDLL(None)
-                libc.open.argtypes = (ctypes.c_char_p, ctypes.c_int)
-                libc.pread.argtypes = (
-                    ctypes.c_int,
-                    ctypes.c_void_p,
-                    ctypes.c_size_t,
-                    ctypes.c_long,
-                )
-                libc.pread.restype = ctypes.c_ssize_t
-                libc.close.argtypes = (ctypes.c_int,)
-                self._buffer = ctypes.c_char * SIZE
-                self._libc = libc
-
-    def read(self, path: str) -> bytes:
-        """The beginning of a file; nothing if it is not there."""
-        libc = self._libc
-        try:
-            if libc is None:
-                fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-            elif (fd := libc.open(os.fsencode(path), os.O_RDONLY | os.O_CLOEXEC)) < 0:
-                return b""
-        except OSError:
-            return b""
-        try:
-            return self.again(fd)
-        except OSError:
-            return b""
-        finally:
-            if libc is None:
-                os.close(fd)
-            else:
-                libc.close(fd)
-
-    def again(self, fd: int) -> bytes:
-        """The beginning of a file that is open."""
-        if self._libc is None:
-            return os.pread(fd, SIZE, 0)
-        buffer = self._buffer()  # one for each call: any number of threads may read
-        size: int = self._libc.pread(fd, buffer, SIZE, 0)
-        if size < 0:
-            raise OSError(f"file descriptor {fd} cannot be read")
-        found: bytes = buffer.raw[:size]
-        return found
-
-
 class Sources:
     """Where the figures come from: one private reference to each of the system's clocks.
 
@@ -125,6 +64,7 @@ class Sources:
         self.thread = getattr(time, "thread_time_ns", time.process_time_ns)
         self.process = time.process_time_ns
         self._files = Files()
+        self._kept: dict[int, int] = {}
         self._usage: Any = None
         try:
             import resource
@@ -143,11 +83,7 @@ class Sources:
 
     def open_queue(self) -> int | None:
         """A file descriptor for this thread's time spent runnable but not running."""
-        try:
-            fd = os.open(f"/proc/self/task/{get_native_id()}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-        except (OSError, AttributeError):
-            return None
-        return fd
+        return self._files.open(_schedstat(get_native_id()))
 
     def queued(self, fd: int | None) -> int:
         return int(self._files.again(fd).split()[1]) if fd is not None else 0
@@ -155,14 +91,33 @@ class Sources:
     def scheduled_of(self, thread: int) -> tuple[int, int] | None:
         """For how long another thread ran, and waited for a processor, by its native id.
 
-        None where that cannot be told. Its clock by ``pthread_getcpuclockid`` would be read faster,
-        but may crash the process where the thread has just ended.
+        None where that cannot be told. Its file is kept open until ``keep`` leaves it out: to
+        open one takes ten times as long as to read it. The thread's clock, by
+        ``pthread_getcpuclockid``, would be read faster, but may crash the process where the
+        thread has just ended. To be called by one thread at a time.
         """
-        text = self._files.read(f"/proc/self/task/{thread}/schedstat")
-        if not text:
-            return None  # it has ended since
-        ran, queued, _ = text.split()
-        return int(ran), int(queued)
+        for _ in range(2):
+            if (fd := self._kept.get(thread)) is None:
+                if (fd := self._files.open(_schedstat(thread))) is None:
+                    return None
+                self._kept[thread] = fd
+            try:
+                ran, queued, _slices = self._files.again(fd).split()
+            except (OSError, ValueError) as error:
+                fd = self._kept.pop(thread, None)
+                if fd is not None and getattr(error, "errno", None) == errno.ESRCH:
+                    # It has ended, and its identifier may be that of another one since.
+                    self._files.close(fd)
+                # Else the app has closed our file, and what has its number now is the app's.
+            else:
+                return int(ran), int(queued)
+        return None
+
+    def keep(self, threads: Container[int]) -> None:
+        """Keep the files of these threads open, and no others."""
+        for thread in list(self._kept):
+            if thread not in threads and (fd := self._kept.pop(thread, None)) is not None:
+                self._files.close(fd)
 
     def scheduled(self, fd: int | None) -> tuple[int, int]:
         """The wait for a processor in nanoseconds, and how often one was given."""
@@ -170,6 +125,10 @@ class Sources:
             return 0, 0
         _, queued, slices = self._files.again(fd).split()
         return int(queued), int(slices)
+
+
+def _schedstat(thread: int) -> str:
+    return f"/proc/self/task/{thread}/schedstat"
 
 
 class Collection(NamedTuple):
@@ -303,11 +262,16 @@ class Heartbeat:
         return Beat(due, sources.wall(), sources.process(), *sources.scheduled(self._queue))
 
     def beat(self, due: int) -> None:
-        """Called by the sampler each time it wakes; it is going to sleep for ``due``."""
+        """The next beat is due after so many nanoseconds.
+
+        Called each time the sampler wakes, and when its next look is put off.
+        """
         last, now = self._last, self._now(due)
         self._last = now
-        if last is not None and (stopped := _stopped(last, now, last.wall)) > MISSED_NS:
-            self._pauses.append((last.wall, now.wall, stopped))
+        if last is not None and _has_run(last, now):
+            stopped = _stopped(last, now, last.wall)
+            if stopped > MISSED_NS:
+                self._pauses.append((last.wall, now.wall, stopped))
 
     def paused(self, opened: int, now: int, queued: int) -> int:
         """How long the process stood still between ``opened`` and ``now``.
@@ -323,12 +287,19 @@ class Heartbeat:
         last = self._last
         if last is not None and now - last.wall > last.due + MISSED_NS:
             current = self._now(0)
-            # A thread is woken in order to be stopped. One that was not given a processor since
-            # it beat still waits for one, and for how long the system tells only afterwards.
-            if current.slices == 0 or current.slices > last.slices:
+            if _has_run(last, current):
                 stopped = _stopped(last, current, max(last.wall, opened)) - queued
                 total += stopped if stopped > MISSED_NS else 0
         return total
+
+
+def _has_run(last: Beat, now: Beat) -> bool:
+    """Whether the sampler was given a processor since it beat, as far as the system tells.
+
+    A thread is woken in order to be stopped. One that was not still waits for a processor, and for
+    how long the system tells only afterwards.
+    """
+    return now.slices == 0 or now.slices > last.slices
 
 
 def _stopped(last: Beat, now: Beat, since: int) -> int:

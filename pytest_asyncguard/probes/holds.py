@@ -7,6 +7,7 @@ threads have none, so all that runs there is free by construction.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -32,6 +33,9 @@ from pytest_asyncguard.probes.inbox import (
     WatchedRequest,
 )
 from pytest_asyncguard.probes.stacks import RawStack, boundary
+
+NEVER: Final = sys.maxsize
+"""A moment that does not come."""
 
 
 class ActiveCall:
@@ -114,12 +118,14 @@ def pop_inbox(box: Inbox) -> None:
 class _Alarm:
     """What loop threads ask of the sampler.
 
-    ``wake`` wakes it; it is set while the sampler sleeps, and only then. ``look`` finds the
-    thread that has computed most lately, in a hold that was opened then; ``put_off`` tells how long
-    others kept a hold from running that would have computed.
+    ``notice`` is told of a hold that opens, from the moment ``notice_at`` on: so the sampler need
+    not wake as long as none lasts. ``look`` finds the thread that has computed most lately, in a
+    hold that was opened then; ``put_off`` tells how long others kept a hold from running that would
+    have computed.
     """
 
-    wake: Callable[[], None] | None = None
+    notice: Callable[[Hold], None] | None = None
+    notice_at: int = NEVER
     look: Callable[[int], RawKeeper | None] | None = None
     put_off: Callable[[Hold], int] | None = None
 
@@ -144,8 +150,8 @@ def enter(request: WatchedRequest, spawned: bool) -> Hold | None:
         hold.began = clock.last if fresh else clock.refresh()
         open_holds[thread] = hold
         # After the hold was opened: the sampler sets it before it looks for open ones.
-        if alarm.wake is not None:
-            alarm.wake()
+        if now >= alarm.notice_at and (notice := alarm.notice) is not None:
+            notice(hold)
     except Exception as error:  # noqa: BLE001 - the guard never breaks the app
         request.inbox.failed("holds", error)
         return None
@@ -262,7 +268,8 @@ boundary(step)
 def _forget() -> None:
     open_holds.clear()
     # There is no sampler any more, and what it was about to do it will not end.
-    alarm.wake = alarm.look = alarm.put_off = heartbeat.ready = None
+    alarm.notice = alarm.look = alarm.put_off = heartbeat.ready = None
+    sources.keep(())
 
 
 if hasattr(os, "register_at_fork"):

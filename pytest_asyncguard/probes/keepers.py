@@ -22,6 +22,12 @@ from pytest_asyncguard.probes.stacks import capture
 
 LOOKS: Final = 64
 """How many looks are remembered: those of the last seconds."""
+AGAIN_NS: Final = 100_000_000
+"""Between two looks while no hold lasts."""
+SHARE: Final = 50
+"""Where there are many threads, looks take no more than this part of the time."""
+LOOKS_NS: Final = 1_000_000_000
+"""Between two looks, however long they take."""
 COMPUTED_NS: Final = 3_000_000
 """From how much computing between two looks on a hold is taken to have computed all along.
 
@@ -40,6 +46,8 @@ class Keepers:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self._looks: deque[tuple[int, dict[int, tuple[int, int]]]] = deque(maxlen=LOOKS)
+        self._again = 0
+        """From when on one more look tells anything while no hold lasts."""
         self._latest: tuple[int, RawKeeper | None] = 0, None
         # What the tests themselves compute starves no app that is deployed.
         self._exempt = {get_ident()}
@@ -67,7 +75,18 @@ class Keepers:
             if took > (busiest[2] if busiest is not None else 0):
                 busiest = ident, thread.name, took
         self._looks.append((taken, now))
+        holds.sources.keep(now)
+        took = holds.sources.wall() - taken
+        self._again = taken + min(max(AGAIN_NS, took * SHARE), LOOKS_NS)
         return busiest
+
+    def look_around(self, now: int) -> None:
+        """Look, unless that was done lately, or is being done, with no hold that lasts."""
+        if now >= self._again and self.lock.acquire(blocking=False):
+            try:
+                self.look()
+            finally:
+                self.lock.release()
 
     def ready(self, opened: int) -> int:
         """For how long others than this thread have run, or been ready to, since ``opened``.
@@ -77,14 +96,15 @@ class Keepers:
         """
         if not self._looks:
             return 0
-        before = self._before(opened)
         total = 0
-        for thread in threading.enumerate():
-            native = thread.native_id
-            if native is None or thread.ident == get_ident():
-                continue
-            if (figures := holds.sources.scheduled_of(native)) is not None:
-                total += sum(figures) - sum(before.get(native, (0, 0)))
+        with self.lock:
+            before = self._before(opened)
+            for thread in threading.enumerate():
+                native = thread.native_id
+                if native is None or thread.ident == get_ident():
+                    continue
+                if (figures := holds.sources.scheduled_of(native)) is not None:
+                    total += sum(figures) - sum(before.get(native, (0, 0)))
         return total
 
     def put_off(self, hold: Hold) -> None:

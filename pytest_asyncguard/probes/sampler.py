@@ -1,26 +1,33 @@
 """The sampler: a thread that takes the stack of each hold that lasts.
 
-It sleeps while no request is being watched, and takes at most one stack per hold and interval.
+It sleeps while no request is being watched, and takes at most one stack per hold and interval. As
+long as holds are short, those that open put its next look off, where the system has a timer for
+that; elsewhere it has to see for itself that none lasts.
+
 C code that keeps the GIL is seen too: the sampler is served as soon as the call returns, while
 the frame still stands on the calling line.
 """
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import sys
 import threading
-from _thread import allocate_lock
+from typing import Final
 
 from pytest_asyncguard.probes import holds
+from pytest_asyncguard.probes.holds import NEVER, Hold
 from pytest_asyncguard.probes.keepers import Keepers
 from pytest_asyncguard.probes.stacks import capture
+from pytest_asyncguard.probes.timer import LockTimer, Timer, timer
 
-INTERVAL_SECONDS = 0.02
+INTERVAL_SECONDS: Final = 0.02
 """Between two stacks of a hold that lasts."""
-CALM_SECONDS = 0.05
-"""Between two looks while none does: each wakes a thread, and takes the GIL from the app."""
+INTERVAL_NS: Final = round(INTERVAL_SECONDS * 1e9)
+CALM_NS: Final = 50_000_000
+"""Until the next look, where no hold lasts. Each wakes a thread, and takes the GIL from the app."""
+MOVE_NS: Final = 30_000_000
+"""For how long a look is not put off again."""
 IDLE_ROUNDS = 20
 FAULTS = {signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV}
 """What a thread does to itself; faulthandler is to tell of it."""
@@ -33,8 +40,9 @@ class Sampler:
 
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
-        self._alarm = allocate_lock()
+        self._timer: Timer = LockTimer()
         self._keepers = Keepers()
+        self._due = 0
         self._idle = False
         self._stop = False
 
@@ -43,30 +51,48 @@ class Sampler:
 
     def install(self) -> None:
         self._stop = False
-        self._alarm = allocate_lock()
-        self._alarm.acquire()
+        self._idle = False
+        self._timer = timer()
         self._keepers = Keepers()
         holds.alarm.look = self._keepers.since
         holds.alarm.put_off = self._keepers.put_off_in_all
+        holds.alarm.notice = self.notice
         holds.heartbeat.ready = self._keepers.ready
         self._thread = threading.Thread(target=self._run, name="asyncguard-sampler", daemon=True)
         self._thread.start()
 
     def uninstall(self) -> None:
         self._stop = True
-        holds.alarm.look = holds.alarm.put_off = holds.heartbeat.ready = None
-        self.wake()
+        alarm = holds.alarm
+        alarm.notice = alarm.look = alarm.put_off = holds.heartbeat.ready = None
+        self._timer.ring()
         thread, self._thread = self._thread, None
         # It is its own thread that drops a sampler which failed.
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+        alarm.notice_at = NEVER
 
-    def wake(self) -> None:
-        """A request is being watched: stay awake for a while."""
-        if self._idle:
-            self._idle = False
-            with contextlib.suppress(RuntimeError):  # another thread was first
-                self._alarm.release()
+    def notice(self, hold: Hold) -> None:
+        """``hold`` opens: look in the sampler's place, and let it come when this one may last."""
+        now = hold.opened
+        if not self._idle:
+            if hold.outer is not None or len(holds.open_holds) > 1:
+                return  # the sampler is there for that one
+            if now >= self._due:
+                return  # it is about to wake, and will see for itself
+        self._keepers.look_around(now)
+        self._beat(CALM_NS)
+        if not self._timer.movable:
+            self._timer.ring()
+
+    def _beat(self, due: int) -> None:
+        """Be due; what the clocks showed now is what that will be judged by."""
+        now = holds.sources.wall()
+        self._due = now + due
+        self._idle = False
+        holds.alarm.notice_at = now + MOVE_NS if self._timer.movable else NEVER
+        holds.heartbeat.beat(due)
+        self._timer.set(due)
 
     def _run(self) -> None:
         if hasattr(signal, "pthread_sigmask"):
@@ -81,37 +107,37 @@ class Sampler:
                 inbox.failed(self.name, error)
         finally:
             holds.heartbeat.close()
+            holds.sources.keep(())
+            self._timer.close()
 
     def _sample_until_stopped(self) -> None:
-        rounds, interval = 0, CALM_SECONDS
-        while not self._stop:
-            if rounds >= IDLE_ROUNDS:
-                self._idle = True
-                holds.alarm.wake = self.wake
-                if not holds.open_holds and not self._stop:
-                    self._alarm.acquire()
-                holds.alarm.wake = None
-                self._idle = False
-                with self._keepers.lock:
-                    self._keepers.look()
-                holds.heartbeat.rest()
-                holds.heartbeat.beat(round(interval * 1e9))
-                rounds = 0
-                continue
-            self._alarm.acquire(timeout=interval)
+        rounds = 0
+        self._beat(CALM_NS)
+        while True:
+            self._timer.wait()
+            if self._stop:
+                return
+            lasting = self._sample()
             rounds = 0 if holds.open_holds else rounds + 1
-            interval = INTERVAL_SECONDS if self._sample() else CALM_SECONDS
-            holds.heartbeat.beat(round(interval * 1e9))
+            if rounds >= IDLE_ROUNDS:
+                rounds = 0
+                holds.heartbeat.rest()
+                self._timer.clear()
+                self._idle = True
+                holds.alarm.notice_at = 0
+                if not holds.open_holds:
+                    continue
+            self._beat(INTERVAL_NS if lasting else CALM_NS)
 
     def _sample(self) -> bool:
         """Take the stack of each hold older than half an interval; whether there was one."""
         now = holds.sources.wall()
-        old = now - int(INTERVAL_SECONDS * 0.5e9)
+        old = now - INTERVAL_NS // 2
         lasting = [item for item in list(holds.open_holds.items()) if item[1].opened <= old]
+        if not lasting:
+            self._keepers.look_around(now)
+            return False
         with self._keepers.lock:
-            if not lasting:
-                self._keepers.look()
-                return False
             keeper = self._keepers.keeper()
             for _, hold in lasting:
                 self._keepers.put_off(hold)

@@ -22,7 +22,6 @@ from pytest_asyncguard.probes.clock import (
     SHARED_NS,
     YOUNG_NS,
     Collections,
-    Files,
     Heartbeat,
     Reading,
     Sources,
@@ -206,54 +205,6 @@ def test_who_is_put_aside_while_a_clock_is_read_does_not_sleep(
         began = thread_clock.refresh()
     fake_clock.compute(60 * MS)
     assert thread_clock.end(began, opened, fake_clock.wall) == (60 * MS, 0)
-
-
-# --- small files -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("by", ["libc", "os"])
-def test_a_small_file_is_read_from_its_beginning_each_time(tmp_path: Path, by: str) -> None:
-    """With the functions of ``os`` where the C library cannot be called."""
-    files = Files()
-    if by == "os":
-        files._libc = None
-    path = tmp_path / "figures"
-    path.write_bytes(b"1 2 3\n")
-    assert files.read(str(path)) == b"1 2 3\n"
-    assert files.read(str(tmp_path / "gone")) == b""
-    with path.open("rb") as opened:
-        assert files.again(opened.fileno()) == files.again(opened.fileno()) == b"1 2 3\n"
-        closed = opened.fileno()
-    with pytest.raises(OSError, match="descriptor"):
-        files.again(closed)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such file to be read")
-def test_reading_a_small_file_keeps_the_gil() -> None:
-    """A thread that waits for it gets no turn: beside a loop that computes each would take long."""
-    files, turns, waiting = Files(), [0], threading.Event()
-
-    def take_turns() -> None:
-        waiting.set()
-        while turns[0] >= 0:
-            turns[0] += 1
-            time.sleep(0)  # its turn is over
-
-    thread = threading.Thread(target=take_turns)
-    interval = sys.getswitchinterval()
-    thread.start()
-    waiting.wait()
-    try:
-        sys.setswitchinterval(1000)  # nobody is asked to give it up
-        before = turns[0]
-        for _ in range(200):
-            assert files.read("/proc/self/schedstat")
-        after = turns[0]
-    finally:
-        turns[0] = -(10**12)
-        sys.setswitchinterval(interval)
-        thread.join()
-    assert after == before
 
 
 # --- garbage collections -----------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -16,10 +17,10 @@ from pytest_asyncguard.guard import Guard, Installation
 from pytest_asyncguard.model import Finding
 from pytest_asyncguard.options import read
 from pytest_asyncguard.probes import holds
-from pytest_asyncguard.probes.clock import Collections, Heartbeat, ThreadClock
+from pytest_asyncguard.probes.clock import Collections, Heartbeat, Sources, ThreadClock
 from pytest_asyncguard.probes.holds import Hold
 from pytest_asyncguard.probes.inbox import RawKeeper, WatchedRequest
-from pytest_asyncguard.probes.keepers import Keepers
+from pytest_asyncguard.probes.keepers import AGAIN_NS, Keepers
 from pytest_asyncguard.probes.requests import grown
 from pytest_asyncguard.probes.sampler import INTERVAL_SECONDS, Sampler
 from pytest_asyncguard.probes.sightings import GIL_SHARERS
@@ -350,6 +351,106 @@ def test_who_was_ready_is_counted_from_the_last_look_before(
         assert keepers.ready(opened) == (1 + 30 + 2) * MS
         assert keepers.ready(opened - 1) == (3 + 34 + 2) * MS
         assert keepers.ready(0) == (3 + 34 + 2) * MS, "the oldest look, if all are later"
+
+
+def looks(keepers: Keepers) -> list[int]:
+    """When it was looked."""
+    return [taken for taken, _ in keepers._looks]
+
+
+def test_without_a_hold_that_lasts_looks_are_rare(
+    fake_clock: FakeClock, ran: dict[int | None, int]
+) -> None:
+    """They tell who computed before a hold; that need not be known to the millisecond."""
+    keepers, began = Keepers(), fake_clock.wall
+    for _ in range(5 * AGAIN_NS // MS):
+        keepers.look_around(fake_clock.wall)
+        fake_clock.compute(MS)
+    assert looks(keepers) == [began + each * AGAIN_NS for each in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("took_ms", "apart_ms"), [(1, 100), (4, 200), (500, 1000)], ids=["few", "many", "too many"]
+)
+def test_where_there_are_many_threads_looks_are_rarer(
+    fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch, took_ms: int, apart_ms: int
+) -> None:
+    """They take no more than a part of the time, up to a limit."""
+    monkeypatch.setattr(threading, "enumerate", lambda: [threading.current_thread()])
+
+    def slow(_: int) -> tuple[int, int]:
+        fake_clock.compute(took_ms * MS)
+        return 0, 0
+
+    monkeypatch.setattr(holds.sources, "scheduled_of", slow)
+    keepers = Keepers()
+    while len(keepers._looks) < 3:
+        keepers.look_around(fake_clock.wall)
+        fake_clock.compute(MS)
+    first, second, third = looks(keepers)
+    assert second - first == third - second == apart_ms * MS
+
+
+def test_a_look_that_is_being_taken_is_not_waited_for(
+    fake_clock: FakeClock, ran: dict[int | None, int]
+) -> None:
+    """What opens a hold goes on."""
+    keepers = Keepers()
+    with keepers.lock:
+        thread = threading.Thread(target=keepers.look_around, args=(fake_clock.wall,))
+        thread.start()
+        thread.join()
+    assert looks(keepers) == []
+
+
+def descriptors() -> set[str]:
+    """The files that this process has open."""
+    return {str(path) for path in Path("/proc/self/fd").iterdir()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the CPU time of a thread")
+def test_files_of_threads_are_kept_open_as_long_as_they_live() -> None:
+    """And no longer, so that a run which starts thousands has few open."""
+    keepers, sources = Keepers(), holds.sources
+    before = descriptors()
+    with standing("one") as one, standing("two") as two:
+        keepers.look()
+        kept = dict(sources._kept)
+        assert {one.native_id, two.native_id} <= set(kept)
+        assert len(descriptors()) == len(before) + len(kept)
+        keepers.look()
+        assert sources._kept == kept
+    keepers.look()
+    assert set(kept) - set(sources._kept) == {one.native_id, two.native_id}
+    sources.keep(())
+    assert descriptors() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the CPU time of a thread")
+def test_a_thread_that_has_ended_leaves_no_file() -> None:
+    """Its identifier may be that of another one since."""
+    sources = Sources()
+    with standing("one") as one:
+        native = one.native_id or 0
+        assert sources.scheduled_of(native) is not None
+    deadline = time.monotonic() + 60
+    while sources.scheduled_of(native) is not None:  # the system takes a moment to end it
+        assert time.monotonic() < deadline
+    assert sources._kept == {}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the CPU time of a thread")
+@pytest.mark.parametrize("mode", ["w", "r"])
+def test_a_file_of_the_apps_is_not_closed(tmp_path: Path, mode: str) -> None:
+    """An app that closes all files that it knows nothing of closes ours, and takes the numbers."""
+    sources, mine = Sources(), threading.get_native_id()
+    (tmp_path / "other").write_text("other")
+    with (tmp_path / "other").open(mode) as other:
+        sources._kept[mine] = other.fileno()
+        assert sources.scheduled_of(mine) is not None
+        assert os.fstat(other.fileno())
+        assert sources._kept[mine] != other.fileno()
+    sources.keep(())
 
 
 # --- what others put off -----------------------------------------------------------------------

@@ -17,10 +17,11 @@ from pytest_asyncguard.guard import Guard
 from pytest_asyncguard.options import Settings, read
 from pytest_asyncguard.probes import holds
 from pytest_asyncguard.probes.calls import wrap
-from pytest_asyncguard.probes.holds import Hold
+from pytest_asyncguard.probes.holds import NEVER, Hold
 from pytest_asyncguard.probes.inbox import WatchedRequest
 from pytest_asyncguard.probes.requests import drive
-from pytest_asyncguard.probes.sampler import INTERVAL_SECONDS, Sampler
+from pytest_asyncguard.probes.sampler import CALM_NS, INTERVAL_SECONDS, MOVE_NS, Sampler
+from pytest_asyncguard.probes.timer import LockTimer
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Anyway, FakeClock, Run, Watched
@@ -228,11 +229,160 @@ def test_a_stall_beside_a_known_call_is_found_beside_it(
     ]
 
 
+# --- when it looks -----------------------------------------------------------------------------
+
+
+class Told:
+    """A timer, movable or not, that says what it was told."""
+
+    def __init__(self, movable: bool = True) -> None:
+        self.movable = movable
+        self.told: list[int | str] = []
+
+    def set(self, ns: int) -> None:
+        self.told.append(ns)
+
+    def clear(self) -> None:
+        self.told.append("clear")
+
+    def ring(self) -> None:
+        self.told.append("ring")
+
+    def wait(self) -> None:
+        raise AssertionError("nobody waits")
+
+    def close(self) -> None:
+        raise AssertionError("nobody closes")
+
+
+@pytest.fixture(name="calm")
+def _calm(
+    inbox_open: Watched, fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[Sampler, Told]]:
+    """A sampler that has just looked, and its timer."""
+
+    def make(movable: bool = True) -> tuple[Sampler, Told]:
+        sampler, told = Sampler(), Told(movable)
+        sampler._timer = told
+        monkeypatch.setattr(holds.alarm, "notice", sampler.notice)
+        monkeypatch.setattr(holds.alarm, "notice_at", NEVER)
+        sampler._beat(CALM_NS)
+        told.told.clear()
+        return sampler, told
+
+    return make
+
+
+Calm = Callable[..., "tuple[Sampler, Told]"]
+
+
+def test_short_holds_put_the_next_look_off(
+    calm: Calm, inbox_open: Watched, fake_clock: FakeClock
+) -> None:
+    """Not each of them, and never for longer than until one may be lasting."""
+    sampler, timer = calm()
+    request = inbox_open.request()
+    for _ in range(100):
+        holds.step(request, fake_clock.compute, MS)
+    assert timer.told == [CALM_NS] * (99 * MS // MOVE_NS)
+    assert CALM_NS - MOVE_NS <= sampler._due - fake_clock.wall <= CALM_NS
+
+
+def test_a_hold_that_lasts_is_looked_at_in_time(
+    calm: Calm, inbox_open: Watched, fake_clock: FakeClock
+) -> None:
+    """Nothing puts that off but what opens before: not the requests within it."""
+    sampler, timer = calm()
+    request = inbox_open.request()
+    fake_clock.compute(MOVE_NS)
+
+    def lasting() -> int:
+        due = sampler._due
+        while fake_clock.wall < due:
+            holds.step(inbox_open.request(), fake_clock.compute, MS)
+        return due
+
+    assert holds.step(request, lasting) == sampler._due
+    assert timer.told == [CALM_NS]
+
+
+def test_a_hold_of_another_thread_that_lasts_is_looked_at_in_time(
+    calm: Calm, inbox_open: Watched, fake_clock: FakeClock
+) -> None:
+    """However many short ones this thread opens meanwhile."""
+    _, timer = calm()
+    other = holds.Hold()
+    holds.open_holds[-1] = other
+    try:
+        for _ in range(100):
+            holds.step(inbox_open.request(), fake_clock.compute, MS)
+    finally:
+        del holds.open_holds[-1]
+    assert timer.told == []
+
+
+def test_a_look_that_is_due_is_not_put_off(
+    calm: Calm, inbox_open: Watched, fake_clock: FakeClock
+) -> None:
+    """The sampler waits for a processor or the GIL: what it looks for is lasting already."""
+    sampler, timer = calm()
+    fake_clock.compute(CALM_NS)
+    holds.step(inbox_open.request(), fake_clock.compute, MS)
+    assert timer.told == []
+    sampler._beat(CALM_NS)
+    assert timer.told == [CALM_NS]
+
+
+def test_a_timer_that_cannot_be_moved_is_left_alone(
+    calm: Calm, inbox_open: Watched, fake_clock: FakeClock
+) -> None:
+    """The sampler finds out for itself that nothing lasts."""
+    _, timer = calm(movable=False)
+    for _ in range(100):
+        holds.step(inbox_open.request(), fake_clock.compute, MS)
+    assert timer.told == []
+
+
+@pytest.mark.parametrize("movable", [True, False])
+def test_a_sampler_that_sleeps_is_told_of_the_next_hold(
+    calm: Calm, inbox_open: Watched, fake_clock: FakeClock, movable: bool
+) -> None:
+    """Also where two open at once, on two threads; and of those after it nothing."""
+    sampler, timer = calm(movable)
+    sampler._idle = True
+    holds.alarm.notice_at = 0
+    holds.open_holds[-1] = holds.Hold()
+    try:
+        holds.step(inbox_open.request(), fake_clock.compute, MS)
+    finally:
+        del holds.open_holds[-1]
+    holds.step(inbox_open.request(), fake_clock.compute, MS)
+    assert timer.told == [CALM_NS] if movable else [CALM_NS, "ring"]
+    assert not sampler._idle
+
+
+def test_what_threads_computed_is_known_from_before_the_hold(
+    calm: Calm, inbox_open: Watched, fake_clock: FakeClock
+) -> None:
+    """Who opens one looks in the sampler's place."""
+    sampler, _ = calm()
+    fake_clock.compute(MOVE_NS)
+    before = fake_clock.wall
+    holds.step(inbox_open.request(), fake_clock.compute, MS)
+    [(taken, _)] = sampler._keepers._looks
+    assert taken == before
+
+
 # --- the thread --------------------------------------------------------------------------------
 
 
-@pytest.fixture(name="running")
-def _running(inbox_open: Watched) -> Iterator[Sampler]:
+@pytest.fixture(name="running", params=["best timer", "lock"])
+def _running(
+    inbox_open: Watched, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Sampler]:
+    """A sampler at work, by the best timer that there is, and by one that cannot be moved."""
+    if request.param == "lock":
+        monkeypatch.setattr("pytest_asyncguard.probes.sampler.timer", LockTimer)
     sampler = Sampler()
     assert sampler.unavailable() is None
     sampler.install()
@@ -334,15 +484,6 @@ def test_the_sampler_beats_unless_it_rests(
     assert told[:4] == ["open", "beat", "beat", "rest"]
     assert heart.told[4] == "beat"
     assert heart.told[-1] == "close"
-
-
-def test_waking_twice_is_waking_once(running: Sampler) -> None:
-    """Two loops may begin to watch at the same time."""
-    assert until(lambda: running._idle)
-    running.wake()
-    running._idle = True
-    running.wake()
-    running.wake()
 
 
 @pytest.mark.parametrize("idle", [False, True])
