@@ -23,6 +23,17 @@ LONG_NS: Final = 1_000_000_000
 THREADED: Final = frozenset({"endpoint", "dependency", "background", "exception-handler", "stream"})
 """Phases whose function is run in a worker thread, or iterated in one, where it is a plain def."""
 
+CALLED: Final = THREADED | {"websocket"}
+"""Phases in which the framework does nothing but call a function of the user's."""
+
+OWN_WORK: Final = frozenset({"starlette.middleware.wsgi", "starlette.staticfiles"})
+"""Modules of the framework that are such a function themselves."""
+
+RETURNED: Final = (
+    "What took so long had returned before it could be seen, as an operator on large values does:"
+    " look at the ends of the functions that run there."
+)
+
 ALWAYS: Final = {
     "tls-context": "Make the client, or its SSL context, once (at import or in the lifespan) and"
     " share it: loading the CA certificates takes 20 ms and more.",
@@ -53,6 +64,11 @@ def hint(sighting: Sighting, rule: str, phase: Phase, blame: Frame, stack: Stack
         return _of_validation(place)
     if phase == "serialization":
         return _of_serialization(sighting, place)
+    if rule == "cpu-stall" and _had_returned(phase, place, stack):
+        if phase != "endpoint":
+            return RETURNED
+        stack = ()
+        place = locate(stack, sighting.request, sighting.spawned)
     if stack and project_frame(stack[place.start :]) is None:
         library = _top(place.entry or stack[-1]) or "a library"
         return f"The call is made by `{library}`, not by your code: look for its async interface."
@@ -71,6 +87,18 @@ def hint(sighting: Sighting, rule: str, phase: Phase, blame: Frame, stack: Stack
             f"{f'; or use {quoted(twin)}' if twin is not None else ''}."
         )
     return why + (_awaited(rule, blame, stack, twin, runner) or _unreachable(blame))
+
+
+def _had_returned(phase: Phase, place: Place, stack: Stack) -> bool:
+    """Whether it was not the framework that was at work, but what had just returned to it.
+
+    A long operator lets nobody look before the next call, which the framework may have made.
+    """
+    if not stack or _top(stack[-1]) not in ("fastapi", "starlette"):
+        return False
+    if phase in CALLED:
+        return len(stack) == place.start and stack[-1].module not in OWN_WORK
+    return phase == "unknown"
 
 
 def _would_be_threaded(sighting: Sighting, phase: Phase, place: Place, stack: Stack) -> bool:

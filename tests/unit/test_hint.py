@@ -424,6 +424,49 @@ def test_a_stall_without_a_sample_is_judged_by_its_endpoint() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "caller", [RUN_ENDPOINT, ("starlette.routing", "request_response.<locals>.app")]
+)
+def test_an_endpoint_that_has_just_returned_is_told_of_and_not_its_caller(
+    caller: tuple[str, str],
+) -> None:
+    """A long operator lets nobody look before the framework makes its next call."""
+    stack = framework(ENTRY, caller)
+    definition = project("read_items", "async def read_items():", "")
+    sighting = Sighting(rule=None, call=None, request=REQUEST)
+    assert hint(sighting, "cpu-stall", "endpoint", definition, stack).startswith(
+        "`read_items` never awaits: make it a plain `def`"
+    )
+    waits = replace(definition, awaits=True)
+    assert hint(sighting, "cpu-stall", "endpoint", waits, stack).startswith(
+        "Compute it off the loop, with a function of its own"
+    )
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        (SOLVE,),
+        (("starlette.background", "BackgroundTask.__call__"),),
+        (("starlette.middleware.base", "BaseHTTPMiddleware.__call__"),),
+    ],
+    ids=["dependency", "background", "middleware"],
+)
+def test_what_had_returned_before_it_was_seen_is_not_called_the_framework_s(
+    frames: tuple[tuple[str, str], ...],
+) -> None:
+    """A long operator at the end of a function; nobody can say of which."""
+    stack = framework(ENTRY, *frames)
+    assert hint_on(stack, rule="cpu-stall").startswith("What took so long had returned")
+    assert "made by" in hint_on(stack, rule="blocked-stall"), "a sleep lets everybody look"
+
+
+def test_an_endpoint_of_the_framework_s_own_is_told_of() -> None:
+    """Nothing that it called has returned: it was at work itself."""
+    stack = framework(ENTRY, ("starlette.staticfiles", "StaticFiles.lookup_path"))
+    assert "made by `starlette`" in hint_on(stack, rule="cpu-stall")
+
+
 def test_without_starlette_the_thread_is_asyncio_s() -> None:
     """Other frameworks need not have run_in_threadpool."""
     stack = (project("handle", "    work(1)", "work(1)", awaits=True),)
