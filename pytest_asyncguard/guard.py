@@ -403,7 +403,8 @@ class Guard:
     ) -> None:
         make, limits = self._sightings, self._limits
         seen_calls = self._try("stacks", make.calls, calls, request, limits)
-        seen_stalls = self._try("stacks", make.stalls, stalls, request, limits)
+        scope = watched.scopes[-1]
+        seen_stalls = self._try("stacks", make.stalls, stalls, request, limits, scope)
         starved = self._try("stacks", make.starved, stalls, request, limits)
         judged = self._try(
             "decide",

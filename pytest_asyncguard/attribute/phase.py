@@ -56,6 +56,13 @@ MARKS: Final = (
     Mark("fastapi.routing", "_extract_endpoint_context", "unknown"),
     Mark("fastapi.routing", "get_request_handler.*._serialize_*", "serialization"),
     Mark("fastapi.routing", "get_request_handler.<locals>.app.*", "stream"),
+    # It looks at what the endpoint has returned.
+    Mark(
+        "fastapi.routing",
+        "get_request_handler.<locals>.app",
+        "endpoint",
+        line="run_endpoint_function(",
+    ),
     Mark("fastapi.routing", "get_request_handler.<locals>.app", "serialization", "*.__init__"),
     Mark("fastapi.routing", "get_request_handler.<locals>.app", "validation"),
     Mark("fastapi.routing", "get_websocket_app.<locals>.app", "websocket"),

@@ -22,7 +22,7 @@ from pytest_asyncguard.probes.stacks import capture
 
 LOOKS: Final = 64
 """How many looks are remembered: those of the last seconds."""
-AGAIN_NS: Final = 100_000_000
+AGAIN_NS: Final = 50_000_000
 """Between two looks while no hold lasts."""
 SHARE: Final = 50
 """Where there are many threads, looks take no more than this part of the time."""

@@ -13,7 +13,8 @@ from typing import Any, Final, Protocol
 
 from pytest_asyncguard.model import Charge, Known, Request, Sample, Sighting
 from pytest_asyncguard.probes import places
-from pytest_asyncguard.probes.inbox import RawCall, RawStall, fold
+from pytest_asyncguard.probes.callees import Callees
+from pytest_asyncguard.probes.inbox import RawCall, RawStall, Scope, fold
 from pytest_asyncguard.probes.stacks import Reader
 
 GIL_SHARERS: Final = 8
@@ -36,6 +37,7 @@ class Sightings:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
+        self._callees = Callees()
 
     def calls(
         self, calls: Iterable[RawCall], request: Request | None, limits: Limits
@@ -44,10 +46,15 @@ class Sightings:
         return [self._call(call, request, limits) for call in calls]
 
     def stalls(
-        self, stalls: Iterable[RawStall], request: Request | None, limits: Limits
+        self,
+        stalls: Iterable[RawStall],
+        request: Request | None,
+        limits: Limits,
+        scope: Scope | None = None,
     ) -> list[Sighting]:
-        """Holds over the threshold."""
-        return [self._stall(stall, request, limits) for stall in stalls]
+        """Holds over the threshold; ``scope`` is that of the request."""
+        callee = self._callees.of(scope or {})
+        return [self._stall(stall, request, limits, callee) for stall in stalls]
 
     def starved(
         self, stalls: Iterable[RawStall], request: Request | None, limits: Limits
@@ -76,11 +83,13 @@ class Sightings:
             count=call.count,
         )
 
-    def _stall(self, stall: RawStall, request: Request | None, limits: Limits) -> Sighting:
+    def _stall(
+        self, stall: RawStall, request: Request | None, limits: Limits, callee: places.Callee
+    ) -> Sighting:
         return Sighting(
             rule=None,
             call=None,
-            samples=tuple(self._samples(stall)),
+            samples=tuple(self._samples(stall, callee)),
             known=tuple(
                 Known(
                     stack=self._reader.read(call.stack),
@@ -120,12 +129,12 @@ class Sightings:
             request=request,
         )
 
-    def _samples(self, stall: RawStall) -> Iterable[Sample]:
+    def _samples(self, stall: RawStall, callee: places.Callee = places.unknown) -> Iterable[Sample]:
         """Each sample stands for the time since the one before; the last one to the end as well."""
         before = stall.opened
         for index, (taken, stack) in enumerate(stall.samples):
             until = taken if index + 1 < len(stall.samples) else stall.opened + stall.wall_ns
-            frames = self._reader.read(places.spent(stack))
+            frames = self._reader.read(places.spent(stack, callee))
             if frames:
                 yield Sample(stack=frames, weight_ns=max(0, until - before))
             before = taken

@@ -370,7 +370,7 @@ def test_without_a_hold_that_lasts_looks_are_rare(
 
 
 @pytest.mark.parametrize(
-    ("took_ms", "apart_ms"), [(1, 100), (4, 200), (500, 1000)], ids=["few", "many", "too many"]
+    ("took_ms", "apart_ms"), [(1, 50), (4, 200), (500, 1000)], ids=["few", "many", "too many"]
 )
 def test_where_there_are_many_threads_looks_are_rarer(
     fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch, took_ms: int, apart_ms: int

@@ -1287,6 +1287,20 @@ def test_a_stall_without_a_sample_is_the_endpoint_s() -> None:
     assert owner_of((), request_to("page"), "endpoint") == "page"
 
 
+@pytest.mark.parametrize(
+    ("line", "phase"),
+    [
+        ("raw_response = await run_endpoint_function(", "endpoint"),
+        ("body = await request.json()", "validation"),
+    ],
+)
+def test_what_fastapi_waited_for_is_what_was_at_work(line: str, phase: model.Phase) -> None:
+    """The endpoint may have returned before anybody was let in."""
+    *outer, inner = written(ENTRY, HANDLER)
+    stack = (*outer, replace(inner, source=line))
+    assert phase_of(stack, request_to("page"), spawned=False) == phase
+
+
 def test_what_belongs_to_no_request_is_the_test_s() -> None:
     """Without a request there is no part of one."""
     assert phase_of(written("app:helper"), None, spawned=False) == "test"
