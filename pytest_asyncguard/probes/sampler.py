@@ -137,11 +137,9 @@ class Sampler:
         if not lasting:
             self._keepers.look_around(now)
             return False
-        with self._keepers.lock:
-            keeper = self._keepers.keeper()
-            for _, hold in lasting:
-                self._keepers.put_off(hold)
+        # At once: from when it has the GIL, the loop thread gets it back after a switch interval.
         frames = sys._current_frames()
+        sampled = []
         for thread, hold in lasting:
             stack = capture(frames.get(thread))
             # The hold may have ended since: then the stack is that of other code.
@@ -150,6 +148,12 @@ class Sampler:
                     hold.samples = []
                 # On the hold's own time: that of the requests within it is not its own.
                 hold.samples.append((now - hold.nested_ns, stack))
-                if keeper is not None:
-                    hold.keepers = [*(hold.keepers or ()), keeper]
+                sampled.append(hold)
+        with self._keepers.lock:
+            keeper = self._keepers.keeper()
+            for _, hold in lasting:
+                self._keepers.put_off(hold)
+        if keeper is not None:
+            for hold in sampled:
+                hold.keepers = [*(hold.keepers or ()), keeper]
         return True
