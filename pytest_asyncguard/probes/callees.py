@@ -10,14 +10,13 @@ import inspect
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
 from pytest_asyncguard.probes.inbox import Scope
-from pytest_asyncguard.probes.places import Called, Callee, has_operator
+from pytest_asyncguard.probes.places import SOLVING, Called, Callee, has_operator
 
 ROUTING: Final = tuple(os.path.join(name, "routing.py") for name in ("fastapi", "starlette"))
-SOLVING: Final = os.path.join("fastapi", "dependencies", "utils.py")
 RUNS_ENDPOINT: Final = frozenset(
     {"run_endpoint_function", "call", "f", "func", "run_in_threadpool"}
 )
@@ -25,6 +24,7 @@ RUNS_ENDPOINT: Final = frozenset(
 
 The last one is the other branch of what runs one on the loop.
 """
+SOLVES: Final = "solve_dependencies"
 
 
 class Callees:
@@ -38,9 +38,10 @@ class Callees:
 
         def callee(caller: CodeType, called: Called) -> CodeType | None:
             file = caller.co_filename
-            if file.endswith(SOLVING) or called.name == "solve_dependencies":
+            routes = file.endswith(ROUTING)
+            if file.endswith(SOLVING) or (routes and called.name == SOLVES):
                 found = _only_long(_dependencies(scope))
-            elif file.endswith(ROUTING):
+            elif routes:
                 found = [scope.get("endpoint")] if called.name in RUNS_ENDPOINT else []
             elif called.bound:
                 found = _methods(self._of_file(file), called.name)
@@ -55,9 +56,11 @@ class Callees:
         """The globals of the module that was imported from ``file``."""
         if file not in self._globals:
             for module in list(sys.modules.values()):
-                names = getattr(module, "__dict__", {})
-                if isinstance(at := names.get("__file__"), str):
-                    self._globals[at] = names
+                if isinstance(module, ModuleType):
+                    # A lazy module is imported by whoever asks it for an attribute.
+                    names: dict[str, object] = object.__getattribute__(module, "__dict__")
+                    if isinstance(at := names.get("__file__"), str):
+                        self._globals[at] = names
             self._globals.setdefault(file, {})
         return self._globals[file]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dis
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import CodeType
@@ -60,8 +61,8 @@ class Spot(NamedTuple):
     called: Called | None = None
 
 
-_SOLVER: Final = "solve_dependencies"
-"""What FastAPI solves dependencies in: a loop of so many ways that no offset tells of one."""
+SOLVING: Final = os.path.join("fastapi", "dependencies", "utils.py")
+"""Where FastAPI solves dependencies: in a loop of so many ways that no offset tells of one."""
 _DEPENDENCY: Final = Called("call", bound=True, awaited=True)
 
 Callee = Callable[[CodeType, Called], CodeType | None]
@@ -88,7 +89,7 @@ def spent(stack: RawStack, callee: Callee = unknown) -> RawStack:
         assert isinstance(code, CodeType)
         assert isinstance(offset, int)
         spot = _before(code, offset)
-    if code.co_name == _SOLVER:
+    if code.co_filename.endswith(SOLVING):
         spot = spot._replace(called=_DEPENDENCY)
     for _ in range(_HELPERS):
         if spot.called is None or (inner := callee(code, spot.called)) is None:

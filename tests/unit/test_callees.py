@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dis
 import functools
+import importlib.util
 import inspect
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Annotated, Any
 
@@ -303,6 +305,24 @@ def seen_entering_done(caller: Code) -> RawStack:
 def test_a_helper_that_had_returned_before_the_next_call_is_blamed() -> None:
     """That call has only begun."""
     assert blamed(seen_entering_done(calls_a_helper)) == marked(digits)
+
+
+def test_a_module_that_waits_to_be_imported_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has asked for it yet."""
+    path = tmp_path / "heavy.py"
+    path.write_text("raise ImportError('imported')\n")
+    spec = importlib.util.spec_from_file_location("heavy", path)
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setitem(sys.modules, "heavy", module)
+    assert blamed(seen_entering_done(calls_a_helper)) == marked(digits)
+    with pytest.raises(ImportError, match="imported"):
+        module.anything  # noqa: B018 - it is the asking
 
 
 def asks_how_many() -> int:
