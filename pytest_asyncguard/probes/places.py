@@ -28,6 +28,7 @@ _OPERATORS: Final = frozenset(
 )
 """What may run any amount of C code, and lets nobody in."""
 _SUBSCRIPTS: Final = frozenset({"BINARY_SUBSCR", "DELETE_SUBSCR", "STORE_SUBSCR"})
+_SLICES: Final = frozenset({"BINARY_SLICE", "STORE_SLICE"})
 _LIGHT: Final = frozenset(
     {"DICT_MERGE", "FORMAT_SIMPLE", "FORMAT_VALUE", "FORMAT_WITH_SPEC"}
     | {"UNARY_INVERT", "UNARY_NEGATIVE", "UNPACK_SEQUENCE"}
@@ -37,7 +38,7 @@ _GROWING: Final = frozenset({"*", "*=", "**", "**=", "<<", "<<="})
 """Operators that a small number, too, makes something large of."""
 _LETTING_IN: Final = frozenset({"BEFORE_ASYNC_WITH", "BEFORE_WITH", "LOAD_SPECIAL", "RESUME"})
 """What lets somebody in besides calls, and where loops go back."""
-_LOADS: Final = frozenset({"LOAD_CONST", "LOAD_SMALL_INT"})
+_CONSTANTS: Final = frozenset({"LOAD_CONST", "LOAD_SMALL_INT"})
 _QUICK: Final = frozenset(
     {"bool", "callable", "getattr", "hasattr", "id", "isinstance", "issubclass", "len", "type"}
 )
@@ -243,17 +244,12 @@ def _takes_long(seen: Sequence[dis.Instruction]) -> bool:
     left, right = seen[-3:-1]
     if operator.opname in _SUBSCRIPTS or operator.argrepr == "[]":
         return right.opname == "BUILD_SLICE"
-    if operator.argrepr in _GROWING:
+    if operator.argrepr in _GROWING or operator.opname in _SLICES:
         return True
     if operator.opname == "CONTAINS_OP":
-        return not _is_small(right)  # what is looked for may be as small as it likes
-    return not (_is_small(right) or (_is_small(left) and right.opname.startswith("LOAD_")))
-
-
-def _is_small(operand: dis.Instruction) -> bool:
-    """Whether it is a constant, and no large number."""
-    value = operand.argval
-    return operand.opname in _LOADS and not (isinstance(value, int) and bool(value >> 31))
+        return right.opname not in _CONSTANTS  # what is looked for may be as small as it likes
+    by_left = left.opname in _CONSTANTS and right.opname.startswith("LOAD_")
+    return not (by_left or right.opname in _CONSTANTS)
 
 
 def _called(seen: Sequence[dis.Instruction]) -> Called | None:
@@ -265,7 +261,7 @@ def _called(seen: Sequence[dis.Instruction]) -> Called | None:
     # The name stands first in the source of the call, alone or before its attribute.
     same = [each for each in seen[:-1] if _begins(each) == begins != (None, None)]
     named = [each for each in same if _is_call(each) or each.opname.startswith("LOAD_")]
-    named = [each for each in named if each.opname not in _LOADS]
+    named = [each for each in named if each.opname not in _CONSTANTS]
     if not named or _is_call(named[-1]) or not isinstance(name := named[-1].argval, str):
         return None
     return Called(name, bound=named[-1].opname not in ("LOAD_GLOBAL", "LOAD_NAME"))

@@ -23,7 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pytest_asyncguard.probes.callees import Callees
-from pytest_asyncguard.probes.places import spent
+from pytest_asyncguard.probes.places import Called, spent
 from pytest_asyncguard.probes.stacks import RawStack, capture, positions
 
 Code = Callable[..., Any]
@@ -76,12 +76,18 @@ def wrapped(size: int) -> int:
     return number
 
 
+def two_calls(size: int) -> int:
+    if size % 2:
+        return digits(size)
+    return digits_of_digits(size)
+
+
 def two_operators(size: int) -> int:
     one: int = 3**size
     return one * size
 
 
-def done(*_: object) -> None:
+def done(*_: object, **__: object) -> None:
     """Whoever calls this lets somebody in as it begins."""
 
 
@@ -117,6 +123,19 @@ async def before_a_branch() -> int:
     return 2
 
 
+async def before_one_more() -> int:
+    number: int = 3**SIZE  # blamed
+    return 1 + number
+
+
+async def a_slice() -> list[str]:
+    return WORDS[1:]  # blamed
+
+
+async def a_slice_of_every_second() -> list[str]:
+    return WORDS[::2]  # blamed
+
+
 async def before_text() -> str:
     number: int = 3**SIZE  # blamed
     return f"{number % 10}"
@@ -138,6 +157,9 @@ ENDPOINTS = [
     a_comparison,
     one_of_many_lines,
     before_a_branch,
+    before_one_more,
+    a_slice,
+    a_slice_of_every_second,
     before_text,
     before_a_question,
     after_a_call,
@@ -220,6 +242,20 @@ def test_an_endpoint_that_had_returned_is_blamed_at_its_end(endpoint: Code) -> N
     assert blamed(stack)[0] != endpoint.__name__, "nobody says which endpoint it was"
 
 
+def test_what_else_the_framework_calls_is_no_endpoint() -> None:
+    """It parses, validates and serializes."""
+    routing = code_in(sys.modules["fastapi.routing"])
+    callee = Callees().of({"endpoint": a_power})
+    assert callee(routing, Called("serialize_response", bound=False, awaited=True)) is None
+    assert callee(routing, Called("f", bound=True, awaited=True)) is a_power.__code__
+
+
+def code_in(module: Any) -> CodeType:
+    """The code of a function that is defined in ``module``."""
+    code: CodeType = module.serialize_response.__code__
+    return code
+
+
 def test_so_is_an_endpoint_of_starlette_s() -> None:
     """It hands over a response, which the framework then calls."""
     app = Starlette(routes=[Route("/", of_starlette)])
@@ -269,6 +305,18 @@ def calls_what_ends_with_two_operators() -> None:
     done(number)
 
 
+def calls_what_ends_with_two_calls() -> None:
+    number = two_calls(SIZE)  # blamed
+    done(number)
+
+
+def calls_before_two_operators() -> None:
+    number = digits(SIZE)
+    power = 3**number
+    words = WORDS * SIZE
+    done(power, words)  # blamed
+
+
 def calls_a_parameter(helper: Code = digits) -> None:
     number = helper(SIZE)  # blamed
     done(number)
@@ -283,6 +331,14 @@ def makes_a_coroutine() -> None:
 def computes_before_it_calls() -> None:
     number = digits(SIZE) * SIZE  # blamed
     done(number)
+
+
+def calls_with_keywords() -> None:
+    number = digits(SIZE)
+    done(number, **KEYWORDS)
+
+
+KEYWORDS = {"size": SIZE}
 
 
 def seen_entering_done(caller: Code) -> RawStack:
@@ -302,9 +358,10 @@ def seen_entering_done(caller: Code) -> RawStack:
     return stack
 
 
-def test_a_helper_that_had_returned_before_the_next_call_is_blamed() -> None:
+@pytest.mark.parametrize("caller", [calls_a_helper, calls_with_keywords])
+def test_a_helper_that_had_returned_before_the_next_call_is_blamed(caller: Code) -> None:
     """That call has only begun."""
-    assert blamed(seen_entering_done(calls_a_helper)) == marked(digits)
+    assert blamed(seen_entering_done(caller)) == marked(digits)
 
 
 def test_a_module_that_waits_to_be_imported_is_left_alone(
@@ -346,6 +403,8 @@ def test_what_never_takes_long_did_not() -> None:
         calls_a_wrapped_one,
         calls_what_has_two_meanings,
         calls_what_ends_with_two_operators,
+        calls_what_ends_with_two_calls,
+        calls_before_two_operators,
         calls_a_parameter,
         makes_a_coroutine,
         computes_before_it_calls,
@@ -380,6 +439,14 @@ async def depends(
     return long + short
 
 
+async def between(number: Annotated[int, Depends(long_dependency)]) -> int:
+    return number
+
+
+async def depends_further_down(number: Annotated[int, Depends(between)]) -> int:
+    return number
+
+
 async def depends_twice(
     long: Annotated[int, Depends(long_dependency)], other: Annotated[int, Depends(overridden)]
 ) -> int:
@@ -395,9 +462,10 @@ def seen_in_a_dependency(app: FastAPI, endpoint: Code, after: Code) -> tuple[str
     return blamed(stack, {"app": app, "endpoint": endpoint, "route": route})
 
 
-def test_a_dependency_that_had_returned_is_blamed_at_its_end() -> None:
+@pytest.mark.parametrize("endpoint", [depends, depends_further_down])
+def test_a_dependency_that_had_returned_is_blamed_at_its_end(endpoint: Code) -> None:
     """It is the one of them that ends with an operator."""
-    found = seen_in_a_dependency(FastAPI(), depends, long_dependency)
+    found = seen_in_a_dependency(FastAPI(), endpoint, long_dependency)
     assert found == marked(long_dependency)
 
 

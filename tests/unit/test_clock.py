@@ -437,6 +437,19 @@ def test_a_sampler_that_has_not_run_since_it_beat_was_not_stopped(
     assert paused(heart, fake_clock, opened) == 480
 
 
+def test_a_late_beat_for_a_sampler_that_has_not_run_tells_nothing(
+    fake_clock: FakeClock,
+) -> None:
+    """A loop thread beats in its place, and was put aside on its way there."""
+    heart = Heartbeat(holds.sources)
+    fake_clock.slices = 7
+    heart.beat(BEAT)
+    opened = fake_clock.wall
+    fake_clock.stop(500 * MS)
+    heart.beat(BEAT)
+    assert paused(heart, fake_clock, opened) == 0
+
+
 def test_a_system_that_counts_no_turns_is_believed(
     fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -427,6 +427,16 @@ def test_files_of_threads_are_kept_open_as_long_as_they_live() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the CPU time of a thread")
+def test_a_child_process_keeps_no_file_of_its_parent_s() -> None:
+    """They tell of threads that it does not have."""
+    before = descriptors()
+    with standing("one") as one:
+        assert holds.sources.scheduled_of(one.native_id or 0) is not None
+        holds._forget()
+        assert descriptors() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the CPU time of a thread")
 def test_a_thread_that_has_ended_leaves_no_file() -> None:
     """Its identifier may be that of another one since."""
     sources = Sources()
