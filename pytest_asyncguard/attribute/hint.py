@@ -26,6 +26,8 @@ THREADED: Final = frozenset({"endpoint", "dependency", "background", "exception-
 CALLED: Final = THREADED | {"websocket"}
 """Phases in which the framework does nothing but call a function of the user's."""
 
+LOOPS: Final = frozenset({"asyncio", "trio", "uvloop"})
+
 OWN_WORK: Final = frozenset({"starlette.middleware.wsgi", "starlette.staticfiles"})
 """Modules of the framework that are such a function themselves."""
 
@@ -92,8 +94,11 @@ def hint(sighting: Sighting, rule: str, phase: Phase, blame: Frame, stack: Stack
 def _had_returned(phase: Phase, place: Place, stack: Stack) -> bool:
     """Whether it was not the framework that was at work, but what had just returned to it.
 
-    A long operator lets nobody look before the next call, which the framework may have made.
+    A long operator lets nobody look before the next call, which the framework may have made, or
+    the loop.
     """
+    if stack and phase == "task":
+        return _top(stack[-1]) in LOOPS
     if not stack or _top(stack[-1]) not in ("fastapi", "starlette"):
         return False
     if phase in CALLED:

@@ -139,7 +139,7 @@ FULL = """
 
 
     def replace(*paths, real=os.replace):
-        if paths[1].endswith(".sarif"):
+        if str(paths[1]).endswith(".sarif"):
             raise OSError(28, "No space left on device")
         real(*paths)
 

@@ -461,6 +461,14 @@ def test_what_had_returned_before_it_was_seen_is_not_called_the_framework_s(
     assert "made by" in hint_on(stack, rule="blocked-stall"), "a sleep lets everybody look"
 
 
+def test_a_task_that_had_returned_is_not_called_the_loop_s() -> None:
+    """The loop was seen where it had run it."""
+    stack = framework(("asyncio.events", "Handle._run"))
+    assert hint_on(stack, rule="cpu-stall", spawned=True).startswith("What took so long had")
+    library = framework(("asyncio.events", "Handle._run"), ("celery.app", "Celery.poll"))
+    assert "made by `celery`" in hint_on(library, rule="cpu-stall", spawned=True)
+
+
 def test_an_endpoint_of_the_framework_s_own_is_told_of() -> None:
     """Nothing that it called has returned: it was at work itself."""
     stack = framework(ENTRY, ("starlette.staticfiles", "StaticFiles.lookup_path"))
