@@ -56,8 +56,9 @@ class Callees:
         """The globals of the module that was imported from ``file``."""
         if file not in self._globals:
             for module in list(sys.modules.values()):
-                if isinstance(module, ModuleType):
-                    # A lazy module is imported by whoever asks it for an attribute.
+                # By its type: a library of cffi's only says that it is a module. And a lazy one is
+                # imported by whoever asks it for an attribute.
+                if issubclass(type(module), ModuleType):
                     names: dict[str, object] = object.__getattribute__(module, "__dict__")
                     if isinstance(at := names.get("__file__"), str):
                         self._globals[at] = names

@@ -382,6 +382,19 @@ def test_a_module_that_waits_to_be_imported_is_left_alone(
         module.anything  # noqa: B018 - it is the asking
 
 
+class Library:
+    """What cffi puts among the modules: it says that it is one, and has no names."""
+
+    __slots__ = ()
+    __class__: Any = type(sys)
+
+
+def test_what_only_says_that_it_is_a_module_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no file, and nothing that could be called by a global name."""
+    monkeypatch.setitem(sys.modules, "library", Library())
+    assert blamed(seen_entering_done(calls_a_helper)) == marked(digits)
+
+
 def asks_how_many() -> int:
     number = digits(SIZE)
     return number + len(WORDS)
