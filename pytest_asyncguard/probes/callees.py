@@ -68,7 +68,7 @@ class Callees:
 
 def _code(function: object, called: Called) -> CodeType | None:
     """Its code, where that is what ran when it was called so."""
-    if not isinstance(function, FunctionType) or hasattr(function, "__wrapped__"):
+    if type(function) is not FunctionType or hasattr(function, "__wrapped__"):
         return None
     code = function.__code__
     is_coroutine = bool(code.co_flags & inspect.CO_COROUTINE)
@@ -77,7 +77,8 @@ def _code(function: object, called: Called) -> CodeType | None:
 
 def _methods(names: Mapping[str, object], name: str) -> list[object]:
     """The methods of that name, of all classes of a module."""
-    classes = [each for each in list(names.values()) if isinstance(each, type)]
+    # By its type: a proxy is asked for what it stands for by whoever asks for its class.
+    classes: list[Any] = [each for each in list(names.values()) if issubclass(type(each), type)]
     return [vars(each)[name] for each in classes if name in vars(each)]
 
 
@@ -95,5 +96,5 @@ def _dependencies(scope: Scope) -> Iterator[object]:
 def _only_long(functions: Iterable[object]) -> list[object]:
     """Those of them that end with an operator that may take long: others let somebody in."""
     return [
-        each for each in functions if isinstance(each, FunctionType) and has_operator(each.__code__)
+        each for each in functions if type(each) is FunctionType and has_operator(each.__code__)
     ]

@@ -395,6 +395,30 @@ def test_what_only_says_that_it_is_a_module_is_none(monkeypatch: pytest.MonkeyPa
     assert blamed(seen_entering_done(calls_a_helper)) == marked(digits)
 
 
+class Proxy:
+    """An object that stands for one of the request's, as those of Flask do."""
+
+    @property  # type: ignore[misc]  # that is what a proxy does
+    def __class__(self) -> Any:
+        raise RuntimeError("there is no request")
+
+
+PROXY: Any = Proxy()
+
+
+def calls_a_method() -> None:
+    number = Numbers().sum_of_digits(SIZE)
+    done(number)
+
+
+def test_a_proxy_is_not_asked_what_it_stands_for() -> None:
+    """Among the globals of a module, or where it is called."""
+    assert blamed(seen_entering_done(calls_a_method)) == marked(Numbers.sum_of_digits)
+    callee = Callees().of({})
+    called = Called("PROXY", bound=False)
+    assert callee(calls_a_method.__code__, called) is None
+
+
 def asks_how_many() -> int:
     number = digits(SIZE)
     return number + len(WORDS)
