@@ -1,7 +1,7 @@
 """Timers: what wakes the sampler after a while, and what puts that off without waking it.
 
-To wake the sampler 25 times a second only to find that nothing lasts would cost each request 3 %:
-the loop thread has to give it the GIL, and both find their caches cold. A timer of Linux's can be
+To wake the sampler 20 times a second only to find that nothing lasts costs a request about 1 %: the
+loop thread has to give it the GIL, and both find their caches cold. A timer of Linux's can be
 moved on from another thread while somebody waits for it; elsewhere the sampler has to look.
 """
 
