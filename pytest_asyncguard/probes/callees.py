@@ -24,7 +24,6 @@ RUNS_ENDPOINT: Final = frozenset(
 
 The last one is the other branch of what runs one on the loop.
 """
-SOLVES: Final = "solve_dependencies"
 
 
 class Callees:
@@ -38,10 +37,9 @@ class Callees:
 
         def callee(caller: CodeType, called: Called) -> CodeType | None:
             file = caller.co_filename
-            routes = file.endswith(ROUTING)
-            if file.endswith(SOLVING) or (routes and called.name == SOLVES):
+            if file.endswith(SOLVING):
                 found = _only_long(_dependencies(scope))
-            elif routes:
+            elif file.endswith(ROUTING):
                 found = [scope.get("endpoint")] if called.name in RUNS_ENDPOINT else []
             elif called.bound:
                 found = _methods(self._of_file(file), called.name)

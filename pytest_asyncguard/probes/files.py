@@ -38,8 +38,9 @@ class Files:
         self._libc: Any = None
         self._buffer: Any = None
         self._errno: Any = None
-        libc = c_library()
-        with contextlib.suppress(ImportError, AttributeError):
+        if (libc := c_library()) is None:
+            return
+        with contextlib.suppress(AttributeError):
             import ctypes
 
             libc.open.argtypes = (ctypes.c_char_p, ctypes.c_int)

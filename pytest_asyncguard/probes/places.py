@@ -29,6 +29,7 @@ _OPERATORS: Final = frozenset(
 """What may run any amount of C code, and lets nobody in."""
 _SUBSCRIPTS: Final = frozenset({"BINARY_SUBSCR", "DELETE_SUBSCR", "STORE_SUBSCR"})
 _SLICES: Final = frozenset({"BINARY_SLICE", "STORE_SLICE"})
+"""What a slice became in CPython 3.12: before, it was a subscript."""
 _LIGHT: Final = frozenset(
     {"DICT_MERGE", "FORMAT_SIMPLE", "FORMAT_VALUE", "FORMAT_WITH_SPEC"}
     | {"UNARY_INVERT", "UNARY_NEGATIVE", "UNPACK_SEQUENCE"}
@@ -48,7 +49,10 @@ _HELPERS: Final = 8
 
 
 class Called(NamedTuple):
-    """A function by the name with which it is called, that of a global or, ``bound``, any other."""
+    """A function by the name with which it is called, that of a global or, ``bound``, any other.
+
+    ``name`` is empty where it is called by no name.
+    """
 
     name: str
     bound: bool
@@ -62,6 +66,7 @@ class Spot(NamedTuple):
     called: Called | None = None
 
 
+SOLVES: Final = "solve_dependencies"
 SOLVING: Final = os.path.join("fastapi", "dependencies", "utils.py")
 """Where FastAPI solves dependencies: in a loop of so many ways that no offset tells of one."""
 _DEPENDENCY: Final = Called("call", bound=True, awaited=True)
@@ -90,7 +95,7 @@ def spent(stack: RawStack, callee: Callee = unknown) -> RawStack:
         assert isinstance(code, CodeType)
         assert isinstance(offset, int)
         spot = _before(code, offset)
-    if code.co_filename.endswith(SOLVING):
+    if code.co_name == SOLVES and code.co_filename.endswith(SOLVING):
         spot = spot._replace(called=_DEPENDENCY)
     for _ in range(_HELPERS):
         if spot.called is None or (inner := callee(code, spot.called)) is None:
@@ -153,9 +158,7 @@ def _end(code: CodeType) -> Spot | None:
 def has_operator(code: CodeType) -> bool:
     """Whether a function ends with an operator that may take long, and one only."""
     end = _end(code)
-    return end is not None and not any(
-        _is_call(each) for each in dis.get_instructions(code) if each.offset == end.offset
-    )
+    return end is not None and end.called is None
 
 
 def _up_to(code: CodeType, offset: int) -> Sequence[dis.Instruction]:
@@ -214,8 +217,8 @@ def _stretch(
             found.setdefault(line, each)
         if _awaits(each):
             made = seen[: _made(seen[: index + 1]) + 1]
-            called = _called(made)
-            return found, Spot(made[-1].offset, called and called._replace(awaited=True))
+            waited = _called(made) or Called("", bound=True)
+            return found, Spot(made[-1].offset, waited._replace(awaited=True))
         if _is_call(each) and not _is_quick(called := _called(seen[: index + 1])):
             return found, Spot(each.offset, called)
         # Where a loop begins, one may have come from its end.
@@ -253,7 +256,7 @@ def _takes_long(seen: Sequence[dis.Instruction]) -> bool:
 
 
 def _called(seen: Sequence[dis.Instruction]) -> Called | None:
-    """The function that the last of ``seen`` calls, where it is called by a name."""
+    """The function that the last of ``seen`` calls, if that is a call."""
     call = seen[-1]
     if not _is_call(call):
         return None
@@ -263,7 +266,7 @@ def _called(seen: Sequence[dis.Instruction]) -> Called | None:
     named = [each for each in same if _is_call(each) or each.opname.startswith("LOAD_")]
     named = [each for each in named if each.opname not in _CONSTANTS]
     if not named or _is_call(named[-1]) or not isinstance(name := named[-1].argval, str):
-        return None
+        return Called("", bound=True)
     return Called(name, bound=named[-1].opname not in ("LOAD_GLOBAL", "LOAD_NAME"))
 
 

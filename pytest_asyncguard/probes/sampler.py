@@ -80,8 +80,13 @@ class Sampler:
                 return  # the sampler is there for that one
             if now >= self._due:
                 return  # it is about to wake, and will see for itself
-        self._keepers.look_around(now)
-        self._beat(CALM_NS)
+        try:
+            self._keepers.look_around(now)
+            self._beat(CALM_NS)
+        except Exception as error:  # noqa: BLE001 - the guard never breaks the app
+            if not self._stop:  # else the sampler has closed its files meanwhile
+                hold.request.inbox.failed(self.name, error)
+            return
         if not self._timer.movable:
             self._timer.ring()
 

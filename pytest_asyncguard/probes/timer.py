@@ -115,7 +115,8 @@ class KernelTimer:
         _read(self._fd, 8)
 
     def close(self) -> None:
-        os.close(self._fd)
+        with contextlib.suppress(OSError):  # the app may have closed it before
+            os.close(self._fd)
 
 
 def timer() -> Timer:

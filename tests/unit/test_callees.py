@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dis
 import functools
 import importlib.util
@@ -16,6 +17,8 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import Depends, FastAPI
+from fastapi.dependencies.utils import request_body_to_args
+from fastapi.routing import serialize_response
 from fastapi.testclient import TestClient
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -215,6 +218,20 @@ def next_entry(after: CodeType) -> Iterator[list[RawStack]]:
         threading.setprofile(None)
 
 
+def seen_after(function: Code, app: Any) -> RawStack:
+    """The stack as the next one is entered after ``function`` in a request to ``app``."""
+    with next_entry(function.__code__) as found:
+        assert TestClient(app).get("/").status_code == 200
+    [stack] = found
+    return stack
+
+
+def app_of(endpoint: Code) -> FastAPI:
+    app = FastAPI()
+    app.get("/")(endpoint)
+    return app
+
+
 def blamed(stack: RawStack, scope: dict[str, Any] | None = None) -> tuple[str, int]:
     """The function in which the time before ``stack`` was spent, and the line of it."""
     code, offset, *_ = spent(stack, Callees().of(scope or {}))
@@ -233,35 +250,22 @@ def marked(function: Code) -> tuple[str, int]:
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: each.__name__)
 def test_an_endpoint_that_had_returned_is_blamed_at_its_end(endpoint: Code) -> None:
     """It was the framework that was seen, where it had called the endpoint."""
-    app = FastAPI()
-    app.get("/")(endpoint)
-    with next_entry(endpoint.__code__) as found:
-        assert TestClient(app).get("/").status_code == 200
-    [stack] = found
+    stack = seen_after(endpoint, app_of(endpoint))
     assert blamed(stack, {"endpoint": endpoint}) == marked(endpoint)
     assert blamed(stack)[0] != endpoint.__name__, "nobody says which endpoint it was"
 
 
 def test_what_else_the_framework_calls_is_no_endpoint() -> None:
     """It parses, validates and serializes."""
-    routing = code_in(sys.modules["fastapi.routing"])
+    routing = serialize_response.__code__
     callee = Callees().of({"endpoint": a_power})
     assert callee(routing, Called("serialize_response", bound=False, awaited=True)) is None
     assert callee(routing, Called("f", bound=True, awaited=True)) is a_power.__code__
 
 
-def code_in(module: Any) -> CodeType:
-    """The code of a function that is defined in ``module``."""
-    code: CodeType = module.serialize_response.__code__
-    return code
-
-
 def test_so_is_an_endpoint_of_starlette_s() -> None:
     """It hands over a response, which the framework then calls."""
-    app = Starlette(routes=[Route("/", of_starlette)])
-    with next_entry(of_starlette.__code__) as found:
-        assert TestClient(app).get("/").status_code == 200
-    [stack] = found
+    stack = seen_after(of_starlette, Starlette(routes=[Route("/", of_starlette)]))
     assert blamed(stack, {"endpoint": of_starlette}) == marked(of_starlette)
 
 
@@ -277,11 +281,7 @@ def test_so_is_an_endpoint_of_starlette_s() -> None:
 )
 def test_a_helper_that_had_returned_is_blamed(endpoint: Code, helper: Code) -> None:
     """It is known by the name with which it is called, and how."""
-    app = FastAPI()
-    app.get("/")(endpoint)
-    with next_entry(endpoint.__code__) as found:
-        assert TestClient(app).get("/").status_code == 200
-    [stack] = found
+    stack = seen_after(endpoint, app_of(endpoint))
     assert blamed(stack, {"endpoint": endpoint}) == marked(helper)
 
 
@@ -326,6 +326,12 @@ def makes_a_coroutine() -> None:
     later = digits_later(SIZE)  # blamed
     done(later)
     later.close()
+
+
+async def awaits() -> None:
+    later = digits_later(SIZE)
+    number = await later  # blamed
+    done(number)
 
 
 def computes_before_it_calls() -> None:
@@ -380,6 +386,12 @@ def test_a_module_that_waits_to_be_imported_is_left_alone(
     assert blamed(seen_entering_done(calls_a_helper)) == marked(digits)
     with pytest.raises(ImportError, match="imported"):
         module.anything  # noqa: B018 - it is the asking
+
+
+def test_what_was_made_before_it_was_awaited_has_no_name() -> None:
+    """It is where it was awaited that the time went."""
+    stack = seen_entering_done(lambda: asyncio.run(awaits()))
+    assert blamed(stack) == marked(awaits)
 
 
 class Library:
@@ -492,9 +504,7 @@ async def depends_twice(
 
 def seen_in_a_dependency(app: FastAPI, endpoint: Code, after: Code) -> tuple[str, int]:
     app.get("/")(endpoint)
-    with next_entry(after.__code__) as found:
-        assert TestClient(app).get("/").status_code == 200
-    [stack] = found
+    stack = seen_after(after, app)
     [route] = [each for each in app.routes if getattr(each, "endpoint", None) is endpoint]
     return blamed(stack, {"app": app, "endpoint": endpoint, "route": route})
 
@@ -510,6 +520,14 @@ def test_of_two_dependencies_that_may_have_taken_long_none_is_blamed() -> None:
     """Nobody can say which it was."""
     found = seen_in_a_dependency(FastAPI(), depends_twice, long_dependency)
     assert found[0] not in (long_dependency.__name__, overridden.__name__)
+
+
+def test_what_fastapi_does_besides_is_no_dependency_s() -> None:
+    """It reads parameters and bodies in the same file."""
+    code = request_body_to_args.__code__
+    [route] = [each for each in app_of(depends).routes if getattr(each, "endpoint", None)][-1:]
+    stack: RawStack = (code, [each.offset for each in dis.get_instructions(code)][-1])
+    assert blamed(stack, {"route": route})[0] == code.co_name
 
 
 def test_a_dependency_is_what_overrides_it() -> None:

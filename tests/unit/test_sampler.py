@@ -361,6 +361,32 @@ def test_a_sampler_that_sleeps_is_told_of_the_next_hold(
     assert not sampler._idle
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_an_error_on_the_way_into_a_hold_is_the_sampler_s(
+    calm: Calm,
+    inbox_open: Watched,
+    fake_clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+    stopped: bool,
+) -> None:
+    """The hold is as good as any; and a sampler that is being stopped has closed its files."""
+    sampler, _ = calm()
+    sampler._stop = stopped
+    fake_clock.compute(MOVE_NS)
+    error = OSError("closed")
+
+    def failing(now: int) -> None:
+        raise error
+
+    monkeypatch.setattr(sampler._keepers, "look_around", failing)
+    request = inbox_open.request()
+    holds.step(request, fake_clock.compute, 7 * MS)
+    assert request.held_ns == 7 * MS
+    assert holds.open_holds == {}
+    assert inbox_open.failures == ([] if stopped else [("sampler", error)])
+    inbox_open.failures.clear()
+
+
 def test_what_threads_computed_is_known_from_before_the_hold(
     calm: Calm, inbox_open: Watched, fake_clock: FakeClock
 ) -> None:

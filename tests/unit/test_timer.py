@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -92,6 +93,14 @@ def test_a_timer_is_moved_while_somebody_waits() -> None:
         assert not woken.wait(0.05)
         clock.set(1)
         assert woken.wait(60)
+    clock.close()
+
+
+def test_a_timer_whose_file_the_app_has_closed_is_closed() -> None:
+    """Some close all files that they know nothing of."""
+    clock = best()
+    assert isinstance(clock, KernelTimer)
+    os.close(clock._fd)
     clock.close()
 
 
