@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pytest_asyncguard.catalog.allowances import ALLOWANCES, ONCE
+from pytest_asyncguard.catalog.allowances import ALLOWANCES, ONCE, TEST_CLIENTS
 from pytest_asyncguard.catalog.rows import Allowance
 from pytest_asyncguard.catalog.rules import RULES
 from pytest_asyncguard.model import (
@@ -38,6 +38,7 @@ class Decider:
         self._levels = levels
         self._allowances = _Index(ALLOWANCES)
         self._once = _Index(ONCE)
+        self._clients = _Index(TEST_CLIENTS)
 
     def judge(
         self,
@@ -61,12 +62,14 @@ class Decider:
         return apart((sighting, made) for sighting, made in judged if made.severity is not None)
 
     def explains(self, call: Sighting) -> bool:
-        """Whether a known call is more than something allowed, which explains no stall."""
-        return self._allowed(call) is None
+        """Whether a known call accounts for a stall: what is allowed does so only for the test."""
+        return self._allowed(call) is None or self._clients.first(call.stack) is not None
 
     def _allowed(self, call: Sighting) -> str | None:
         """The reason why a known call is allowed where it was made, if it is."""
         if (row := self._allowances.first(_between(call.stack))) is not None:
+            return row.reason
+        if (row := self._clients.first(call.stack)) is not None:
             return row.reason
         if any(frame.module.startswith("importlib._bootstrap") for frame in call.stack):
             return "importing a module happens once per process"
@@ -113,6 +116,13 @@ class Decider:
             if row is not None and row.stalls:
                 return Decision(rule=rule, severity=None, reason=row.reason)
         total = sum(sample.weight_ns for sample in sighting.samples)
+        clients: Counter[Allowance] = Counter()
+        for sample in sighting.samples:
+            if (row := self._clients.first(sample.stack)) is not None:
+                clients[row] += sample.weight_ns
+        if clients.total() * 2 > total:
+            ((row, _),) = clients.most_common(1)
+            return Decision(rule=rule, severity=None, reason=row.reason)
         once: Counter[tuple[Allowance, bool]] = Counter()
         for sample in sighting.samples:
             if (row := self._once.first(sample.stack)) is not None:

@@ -1,7 +1,7 @@
 """Where a known call is no finding, each with its reason.
 
 A row counts for what happens between the user's own line and the call. It does not excuse user
-code which these functions call.
+code which these functions call, but for those of ``TEST_CLIENTS``.
 """
 
 from __future__ import annotations
@@ -106,11 +106,40 @@ ALLOWANCES: Final = (
         functions=("ProcessPoolExecutor.submit",),
         reason="a process pool starts its workers once",
     ),
+    Allowance(
+        module="redis.utils",
+        functions=("get_lib_version",),
+        reason="a client tells its own version, and nobody can keep it from that",
+    ),
     Allowance(module="botocore.loaders", reason="the models of a service are read once and cached"),
     Allowance(module="jinja2.loaders", reason="a template is read once, then compiled and cached"),
     # Not all of pydantic: functions under its validate_call are the ones that they are.
     *(replace(row, stalls=False) for row in _VALIDATORS),
 )
+
+TEST_CLIENTS: Final = tuple(
+    Allowance(module=module, functions=functions, reason="what a request sends is the test's own")
+    for module, functions in (
+        *(
+            (
+                f"{package}._transports.asgi",
+                tuple(
+                    f"ASGITransport.handle_async_request.<locals>.{name}"
+                    for name in ("receive", "send")
+                ),
+            )
+            for package in ("httpx", "httpx2")
+        ),
+        (
+            "starlette.testclient",
+            tuple(
+                f"_TestClientTransport.handle_request.<locals>.{name}"
+                for name in ("receive", "send")
+            ),
+        ),
+    )
+)
+"""What an app calls of its client's: it iterates over the body that the test has written."""
 
 ONCE: Final = (
     Allowance(

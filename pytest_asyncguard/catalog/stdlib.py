@@ -7,6 +7,7 @@ import re
 import select
 import shlex
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -117,6 +118,29 @@ def _nothing_sent(args: Arguments, kwargs: Keywords) -> bool:
 
 def _socket_blocks(args: Arguments, kwargs: Keywords) -> bool:
     return bool(args) and args[0].gettimeout() != 0
+
+
+def _socket_waits(position: int) -> Callable[[Arguments, Keywords], bool]:
+    """Whether a call of a socket blocks: its flags, at ``position``, may say that it does not."""
+    flag = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has none
+
+    def waits(args: Arguments, kwargs: Keywords) -> bool:
+        return _socket_blocks(args, kwargs) and not _flagged(args, kwargs, position, flag)
+
+    return waits
+
+
+def _flagged(args: Arguments, kwargs: Keywords, position: int, flag: int) -> bool:
+    flags = argument(args, kwargs, position, "flags")
+    return isinstance(flags, int) and bool(flags & flag)
+
+
+def _resolves(position: int, flag: int) -> Callable[[Arguments, Keywords], bool]:
+    """Whether a resolver may be asked: the flags may say that nothing is to be looked up.
+
+    That an address happens to be a number says nothing: it is the one of the tests.
+    """
+    return lambda args, kwargs: not _flagged(args, kwargs, position, flag)
 
 
 # As they are before they are wrapped: they answer in the midst of a watched call.
@@ -285,26 +309,26 @@ SOCKETS: Final = (
         Call(
             target=f"socket:socket.{name}",
             rule="socket",
-            when=_socket_blocks,
+            when=when,
             by_caller=True,
             twin=twin,
             optional=name in ("recvmsg", "recvmsg_into", "sendmsg"),
         )
-        for name, twin in (
-            ("connect", "await asyncio.open_connection(...)"),
-            ("connect_ex", "await asyncio.open_connection(...)"),
-            ("accept", "await loop.sock_accept(...)"),
-            ("recv", "await loop.sock_recv(...)"),
-            ("recv_into", "await loop.sock_recv_into(...)"),
-            ("recvfrom", "await loop.sock_recvfrom(...)"),
-            ("recvfrom_into", "await loop.sock_recvfrom_into(...)"),
-            ("recvmsg", None),
-            ("recvmsg_into", None),
-            ("send", "await loop.sock_sendall(...)"),
-            ("sendall", "await loop.sock_sendall(...)"),
-            ("sendto", "await loop.sock_sendto(...)"),
-            ("sendmsg", None),
-            ("sendfile", "await loop.sock_sendfile(...)"),
+        for name, when, twin in (
+            ("connect", _socket_blocks, "await asyncio.open_connection(...)"),
+            ("connect_ex", _socket_blocks, "await asyncio.open_connection(...)"),
+            ("accept", _socket_blocks, "await loop.sock_accept(...)"),
+            ("recv", _socket_waits(2), "await loop.sock_recv(...)"),
+            ("recv_into", _socket_waits(3), "await loop.sock_recv_into(...)"),
+            ("recvfrom", _socket_waits(2), "await loop.sock_recvfrom(...)"),
+            ("recvfrom_into", _socket_waits(3), "await loop.sock_recvfrom_into(...)"),
+            ("recvmsg", _socket_waits(3), None),
+            ("recvmsg_into", _socket_waits(3), None),
+            ("send", _socket_waits(2), "await loop.sock_sendall(...)"),
+            ("sendall", _socket_waits(2), "await loop.sock_sendall(...)"),
+            ("sendto", _socket_waits(2), "await loop.sock_sendto(...)"),
+            ("sendmsg", _socket_waits(3), None),
+            ("sendfile", _socket_blocks, "await loop.sock_sendfile(...)"),
         )
     ),
     *(
@@ -327,16 +351,17 @@ SOCKETS: Final = (
         Call(
             target=f"socket:{name}",
             rule="socket",
+            when=when,
             by_caller=True,
             twin=twin,
         )
-        for name, twin in (
-            ("getaddrinfo", "await loop.getaddrinfo(...)"),
-            ("gethostbyname", "await loop.getaddrinfo(...)"),
-            ("gethostbyname_ex", "await loop.getaddrinfo(...)"),
-            ("gethostbyaddr", "await loop.getnameinfo(...)"),
-            ("getnameinfo", "await loop.getnameinfo(...)"),
-            ("getfqdn", "await loop.getnameinfo(...)"),
+        for name, when, twin in (
+            ("getaddrinfo", _resolves(5, socket.AI_NUMERICHOST), "await loop.getaddrinfo(...)"),
+            ("gethostbyname", always, "await loop.getaddrinfo(...)"),
+            ("gethostbyname_ex", always, "await loop.getaddrinfo(...)"),
+            ("gethostbyaddr", always, "await loop.getnameinfo(...)"),
+            ("getnameinfo", _resolves(1, socket.NI_NUMERICHOST), "await loop.getnameinfo(...)"),
+            ("getfqdn", always, "await loop.getnameinfo(...)"),
         )
     ),
     Call(
@@ -728,6 +753,12 @@ FILES: Final = (
     ),
 )
 
+
+def _on_disk(args: Arguments, kwargs: Keywords) -> bool:
+    """Whether a spooled file has outgrown the memory it was given."""
+    return bool(args) and bool(getattr(args[0], "_rolled", False))
+
+
 FILE_CALLS: Final = (
     Call(target="dbm:open", rule="file", by_caller=True, twin=_TO_THREAD),
     Call(target="os:fsync", rule="file", by_caller=True, twin=_TO_THREAD),
@@ -745,6 +776,18 @@ FILE_CALLS: Final = (
             "make_archive",
             "unpack_archive",
         )
+    ),
+    # An upload stays in memory until it is large; then it is a file, and an audit event tells
+    # only of that it was opened, in the thread of whoever did.
+    *(
+        Call(
+            target=f"tempfile:SpooledTemporaryFile.{name}",
+            rule="file",
+            when=_on_disk,
+            by_caller=True,
+            twin=_TO_THREAD,
+        )
+        for name in ("read", "readline", "readlines", "write", "writelines")
     ),
     Call(
         target="logging:FileHandler.emit",

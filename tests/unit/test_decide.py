@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from pytest_asyncguard.catalog.allowances import ALLOWANCES, ONCE
+from pytest_asyncguard.catalog.allowances import ALLOWANCES, ONCE, TEST_CLIENTS
 from pytest_asyncguard.catalog.rules import RULES, STALLS
 from pytest_asyncguard.decide import Decider, again, reconcile, site
 from pytest_asyncguard.model import (
@@ -268,6 +268,46 @@ def test_a_rule_that_is_off_explains_its_stalls() -> None:
     sleep = call(charge=ms(asleep=150))
     long = stall(ms(asleep=150), (sleep.stack, 150), known=(known(sleep),))
     assert judged([sleep], [long], sleep="off") == []
+
+
+# --- the client that the test calls ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "function"),
+    [(row, function) for row in TEST_CLIENTS for function in row.functions],
+    ids=lambda given: given.rpartition(".")[2] if isinstance(given, str) else given.module,
+)
+def test_what_a_test_sends_slowly_is_the_tests_own(row: Any, function: str) -> None:
+    """An app that receives has its client iterate over the body, which the test may have written.
+
+    That is not the app's, nor is the time that it takes.
+    """
+    stack = (
+        user("upload"),
+        library("starlette.requests:Request.stream"),
+        library(f"{row.module}:{function}"),
+        user("body", line=30),
+    )
+    read = call(*stack, charge=ms(asleep=150))
+    assert decide(read).reason == row.reason
+    long = stall(ms(asleep=150), (stack, 150), known=(known(read),))
+    assert judged([read], [long]) == []
+
+
+@pytest.mark.parametrize(("of_test", "severity"), [(60, None), (40, "error")])
+def test_a_stall_is_whose_most_of_it_is(of_test: int, severity: Severity | None) -> None:
+    """A body may be computed while it is sent."""
+    client = library("httpx._transports.asgi:ASGITransport.handle_async_request.<locals>.receive")
+    sent = (user(), client, user("body", line=30))
+    long = stall(ms(cpu=200), (sent, of_test), ((user(),), 100 - of_test))
+    assert decide(long).severity == severity
+
+
+def test_an_app_that_an_app_calls_is_the_apps() -> None:
+    """The transport of a client is in the stack there, too."""
+    client = library("httpx._transports.asgi:ASGITransport.handle_async_request")
+    assert decide(call(user(), client, user("inner", line=30))).severity == "error"
 
 
 # --- start-up and shut-down --------------------------------------------------------------------

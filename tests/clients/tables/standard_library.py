@@ -907,38 +907,56 @@ FOLDER = """
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 """
 
+SPOOLED = """
+    SPOOL = tempfile.SpooledTemporaryFile(max_size=4)
+    SPOOL.write(b"a line\\n")
+"""
+
 FILES = [
-    {"name": name, "setup": FOLDER, "call": call, "found": found}
-    for name, call, found in (
-        ("open", "open(FILE).close()", "open"),
-        ("io.open", "io.open(FILE).close()", "open"),
-        ("os.open", "os.close(os.open(FILE, os.O_RDONLY))", "open"),
-        ("Path.read_text", "FILE.read_text()", "pathlib.Path.read_text"),
-        ("Path.write_bytes", "FILE.write_bytes(b'x')", "pathlib.Path.write_bytes"),
-        ("Path.iterdir", "list(FOLDER.iterdir())", "pathlib.Path.iterdir"),
-        ("Path.mkdir", "(FOLDER / 'new').mkdir()", "pathlib.Path.mkdir"),
-        ("Path.unlink", "FILE.unlink()", "pathlib.Path.unlink"),
-        ("os.listdir", "os.listdir(FOLDER)", "os.listdir"),
-        ("os.scandir", "list(os.scandir(FOLDER))", "os.scandir"),
-        ("os.makedirs", "os.makedirs(FOLDER / 'a')", "os.makedirs"),
-        ("os.remove", "os.remove(FILE)", "os.remove"),
-        ("os.replace", "os.replace(FILE, FOLDER / 'new')", "os.replace"),
-        ("os.link", "os.link(FILE, FOLDER / 'hard')", "os.link"),
-        ("os.chmod", "os.chmod(FILE, 0o600)", "os.chmod"),
-        ("os.utime", "os.utime(FILE)", "os.utime"),
-        ("os.truncate", "os.truncate(FILE, 0)", "os.truncate"),
-        ("os.symlink", "os.symlink(FILE, FOLDER / 'link')", "os.symlink"),
-        ("glob.glob", "glob.glob(str(FOLDER / '*'))", "glob.glob"),
-        ("shutil.copy", "shutil.copy(FILE, FOLDER / 'copy')", "shutil.copy"),
-        ("shutil.move", "shutil.move(FILE, FOLDER / 'new')", "shutil.move"),
-        ("shutil.copytree", "shutil.copytree(FOLDER, FOLDER / 'tree')", "shutil.copytree"),
-        ("tempfile.mkdtemp", "tempfile.mkdtemp(dir=FOLDER)", "tempfile.mkdtemp"),
-        (
-            "NamedTemporaryFile",
-            "tempfile.NamedTemporaryFile(dir=FOLDER).close()",
-            "tempfile.NamedTemporaryFile",
-        ),
-    )
+    *(
+        {"name": f"a large upload: {name}", "setup": SPOOLED, "call": call, "found": found}
+        for name, call, found in (
+            ("read", "SPOOL.seek(0), SPOOL.read()", "tempfile.SpooledTemporaryFile.read"),
+            ("readline", "SPOOL.readline()", "tempfile.SpooledTemporaryFile.readline"),
+            ("readlines", "SPOOL.readlines()", "tempfile.SpooledTemporaryFile.readlines"),
+            ("write", "SPOOL.write(b'x')", "tempfile.SpooledTemporaryFile.write"),
+            ("writelines", "SPOOL.writelines([])", "tempfile.SpooledTemporaryFile.writelines"),
+            ("copyfileobj", "shutil.copyfileobj(SPOOL, io.BytesIO())", "shutil.copyfileobj"),
+        )
+    ),
+    *(
+        {"name": name, "setup": FOLDER, "call": call, "found": found}
+        for name, call, found in (
+            ("open", "open(FILE).close()", "open"),
+            ("io.open", "io.open(FILE).close()", "open"),
+            ("os.open", "os.close(os.open(FILE, os.O_RDONLY))", "open"),
+            ("Path.read_text", "FILE.read_text()", "pathlib.Path.read_text"),
+            ("Path.write_bytes", "FILE.write_bytes(b'x')", "pathlib.Path.write_bytes"),
+            ("Path.iterdir", "list(FOLDER.iterdir())", "pathlib.Path.iterdir"),
+            ("Path.mkdir", "(FOLDER / 'new').mkdir()", "pathlib.Path.mkdir"),
+            ("Path.unlink", "FILE.unlink()", "pathlib.Path.unlink"),
+            ("os.listdir", "os.listdir(FOLDER)", "os.listdir"),
+            ("os.scandir", "list(os.scandir(FOLDER))", "os.scandir"),
+            ("os.makedirs", "os.makedirs(FOLDER / 'a')", "os.makedirs"),
+            ("os.remove", "os.remove(FILE)", "os.remove"),
+            ("os.replace", "os.replace(FILE, FOLDER / 'new')", "os.replace"),
+            ("os.link", "os.link(FILE, FOLDER / 'hard')", "os.link"),
+            ("os.chmod", "os.chmod(FILE, 0o600)", "os.chmod"),
+            ("os.utime", "os.utime(FILE)", "os.utime"),
+            ("os.truncate", "os.truncate(FILE, 0)", "os.truncate"),
+            ("os.symlink", "os.symlink(FILE, FOLDER / 'link')", "os.symlink"),
+            ("glob.glob", "glob.glob(str(FOLDER / '*'))", "glob.glob"),
+            ("shutil.copy", "shutil.copy(FILE, FOLDER / 'copy')", "shutil.copy"),
+            ("shutil.move", "shutil.move(FILE, FOLDER / 'new')", "shutil.move"),
+            ("shutil.copytree", "shutil.copytree(FOLDER, FOLDER / 'tree')", "shutil.copytree"),
+            ("tempfile.mkdtemp", "tempfile.mkdtemp(dir=FOLDER)", "tempfile.mkdtemp"),
+            (
+                "NamedTemporaryFile",
+                "tempfile.NamedTemporaryFile(dir=FOLDER).close()",
+                "tempfile.NamedTemporaryFile",
+            ),
+        )
+    ),
 ]
 
 BLOCKS = [
@@ -968,6 +986,44 @@ FREE = [
                 one.send(b"x")
                 with contextlib.suppress(BlockingIOError):
                     one.recv(1)
+        """,
+    },
+    {
+        "name": "what is told by a flag not to wait",
+        "twin": """
+            one, other = socket.socketpair()
+            with one, other:
+                one.send(b"x", socket.MSG_DONTWAIT)
+                other.recv(1, socket.MSG_DONTWAIT)
+                buffer = bytearray(1)
+                for method, arguments in (
+                    (other.recv, (1,)),
+                    (other.recv_into, (buffer, 1)),
+                    (other.recvfrom, (1,)),
+                    (other.recvfrom_into, (buffer, 1)),
+                    (other.recvmsg, (1, 0)),
+                    (other.recvmsg_into, ([buffer], 0)),
+                ):
+                    with contextlib.suppress(BlockingIOError):
+                        method(*arguments, socket.MSG_DONTWAIT)
+                one.sendmsg([b"x"], [], socket.MSG_DONTWAIT)
+                one.sendall(b"x", socket.MSG_DONTWAIT)
+        """,
+    },
+    {
+        "name": "an upload that stays in memory",
+        "twin": """
+            with tempfile.SpooledTemporaryFile(max_size=1000) as spool:
+                spool.write(b"x")
+                spool.seek(0), spool.read()
+        """,
+    },
+    {
+        "name": "an address that is to be taken as it is",
+        "twin": """
+            socket.getaddrinfo("127.0.0.1", 80, flags=socket.AI_NUMERICHOST)
+            socket.getaddrinfo("127.0.0.1", 80, 0, 0, 0, socket.AI_NUMERICHOST)
+            socket.getnameinfo(("127.0.0.1", 80), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
         """,
     },
     {
